@@ -6,7 +6,10 @@ export interface Clause {
   /** What the clause is about, in a few words; the reader matches the request against it. */
   subject: string;
   ruling: ResponseKind;
+  /** The first paragraph: what is compiled, and what a CoT quotes. */
   text: string;
+  /** Further paragraphs, for people and for large budgets; the first thing that compilation drops. */
+  rationale?: string;
   examples: { text: string; line: number }[];
   exclusions: { text: string; refersTo: string[]; line: number }[];
   file: string;
