@@ -1,0 +1,162 @@
+/** Asks one arm's model the prompts of all suites and grades the answers. Resumable at any instant. */
+import path from 'node:path';
+import pLimit from 'p-limit';
+import { contentId, type Message, type Prompt } from '../base/records.js';
+import type { ChatModel } from '../engines/types.js';
+import type { Spec } from '../align/spec/types.js';
+import { splitCompletion } from '../align/split-completion.js';
+import { answerKind, repetition, ungradable } from './graders.js';
+import { EvalAnswer, EvalRow, type EvalResult } from './records.js';
+import { openLog, writeRows } from './answer-log.js';
+import { summarise, units, type Unit } from './results.js';
+import type { Suite, SuiteSizes } from './suites.js';
+
+export interface ArmEvaluation {
+  arm: string;
+  model: ChatModel;
+  /** Digest of the weights (adapter included): an arm that was trained anew is asked anew. */
+  modelDigest: string;
+  /** System messages before the conversation, for the arm that has the specification in its context. */
+  contextFor?: (prompt: Prompt) => Message[];
+  suites: readonly Suite[];
+  prompts: readonly Prompt[];
+  spec: Spec;
+  seed: number;
+  sizes: SuiteSizes;
+  /** Most tokens of CoT and answer together. */
+  maxTokens: number;
+  /** Default 0: greedy. */
+  temperature?: number;
+  /** Append-only JSONL file of the answers; the graded rows are written beside it as `<suite>.jsonl`. */
+  out: string;
+  signal?: AbortSignal;
+  onProgress?: (progress: EvalProgress) => void;
+}
+
+export interface EvalProgress {
+  done: number;
+  total: number;
+  /** Completion tokens of this call. */
+  tokens: number;
+}
+
+export interface ArmResult {
+  result: EvalResult;
+  /** Scored units, for paired comparison with other arms. */
+  units: Unit[];
+}
+
+/** More than any engine works on at once, few enough to stop soon. */
+const mostOutstanding = 256;
+
+/**
+ * Evaluates one arm. A prompt that several suites ask is answered once. Answers that the file `out` holds already are not asked again.
+ * @throws what the model throws (an unreachable server, an abort), after the answers that came in were written: call again to go on.
+ */
+export async function evaluateArm(evaluation: ArmEvaluation): Promise<ArmResult[]> {
+  const { arm, suites, spec, seed, signal } = evaluation;
+  const asked = suites
+    .filter((suite) => evaluation.sizes[suite.name] > 0)
+    .map((suite) => ({ suite, prompts: suite.select({ prompts: evaluation.prompts, spec, seed, sizes: evaluation.sizes }) }));
+  const answers = await answerAll(
+    evaluation,
+    asked.flatMap(({ prompts }) => prompts),
+  );
+  signal?.throwIfAborted();
+
+  const results: ArmResult[] = [];
+  for (const { suite, prompts } of asked) {
+    const rows = prompts.map((prompt) => gradeRow(arm, suite, prompt, answers.get(prompt.id)!, spec));
+    await writeRows(path.join(path.dirname(evaluation.out), `${suite.name}.jsonl`), rows);
+    results.push({ result: summarise(arm, suite, rows, seed), units: units(suite, rows) });
+  }
+  return results;
+}
+
+/** The answer to every prompt, by prompt id. */
+async function answerAll(evaluation: ArmEvaluation, prompts: readonly Prompt[]): Promise<Map<string, EvalAnswer>> {
+  const { model, seed, maxTokens, temperature = 0, signal, contextFor } = evaluation;
+  const requests = new Map(
+    prompts.map((prompt) => {
+      const context = contextFor?.(prompt) ?? [];
+      const messages = [...context, ...prompt.messages];
+      const id = contentId('eval', evaluation.modelDigest, messages, { maxTokens, temperature, seed: temperature === 0 ? 0 : seed });
+      return [prompt.id, { id, promptId: prompt.id, messages, shared: context.length }];
+    }),
+  );
+  const log = await openLog(evaluation.out);
+  const progress: EvalProgress = { done: 0, total: requests.size, tokens: 0 };
+  const report = (tokens: number) => {
+    progress.done++;
+    progress.tokens += tokens;
+    evaluation.onProgress?.({ ...progress });
+  };
+  const limit = pLimit(mostOutstanding);
+  let failed: unknown;
+  const answers = new Map<string, EvalAnswer>();
+  try {
+    const jobs = [...requests.values()].map((request) => {
+      const have = log.answers.get(request.id);
+      if (have !== undefined) {
+        answers.set(request.promptId, { ...have, promptId: request.promptId });
+        report(0);
+        return undefined;
+      }
+      return limit(async () => {
+        if (failed !== undefined || signal?.aborted === true) return;
+        try {
+          const response = await model.chat({
+            messages: request.messages,
+            maxTokens,
+            temperature,
+            seed,
+            ...(request.shared > 0 && { sharedMessages: request.shared }),
+            ...(signal && { signal }),
+          });
+          const choice = response.choices[0];
+          const answer: EvalAnswer = {
+            id: request.id,
+            promptId: request.promptId,
+            ...splitCompletion(choice?.text ?? ''),
+            stopReason: choice?.stopReason ?? 'error',
+            tokens: choice?.tokens ?? 0,
+          };
+          // An engine's failure is not kept, so that going on asks again; this time it counts as unscored.
+          if (answer.stopReason !== 'error') await log.append(answer);
+          answers.set(request.promptId, answer);
+          report(answer.tokens);
+        } catch (error) {
+          failed ??= error;
+        }
+      });
+    });
+    // Others in flight are waited for, so that what they bring is kept.
+    await Promise.all(jobs);
+  } finally {
+    await log.close();
+  }
+  if (failed !== undefined) throw failed;
+  return answers;
+}
+
+function gradeRow(arm: string, suite: Suite, prompt: Prompt, answer: EvalAnswer, spec: Spec): EvalRow {
+  const unscored = ungradable(answer);
+  const grade = unscored === null ? suite.grade(answer, prompt, spec) : { score: null, unscored, faults: [] };
+  return {
+    arm,
+    suite: suite.name,
+    promptId: prompt.id,
+    request: prompt.request,
+    technique: prompt.technique,
+    category: prompt.category ?? 'none',
+    ideal: prompt.ideal ?? null,
+    prompt: prompt.messages.at(-1)?.content ?? '',
+    cot: answer.cot,
+    answer: answer.answer,
+    stopReason: answer.stopReason,
+    tokens: answer.tokens,
+    kind: answerKind(answer),
+    repetition: repetition(answer.answer),
+    ...grade,
+  };
+}

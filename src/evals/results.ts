@@ -1,0 +1,66 @@
+/** From graded rows to one number with its interval. */
+import type { EvalResult, EvalRow } from './records.js';
+import { goodnessAt, mean, rateInterval, type Scored } from './statistics.js';
+import type { Suite } from './suites.js';
+
+/** What is resampled and paired: a row, or a request with its goodness. `id` is the same in every arm. */
+export interface Unit extends Scored {
+  id: string;
+}
+
+/** The scored units of a suite. A request of goodness@0.1 counts with those of its techniques that were scored. */
+export function units(suite: Pick<Suite, 'summary'>, rows: readonly EvalRow[]): Unit[] {
+  const scored = rows.flatMap((row) => (row.score === null ? [] : [{ ...row, score: row.score }]));
+  if (suite.summary === 'mean') return scored.map((row) => ({ id: row.promptId, cluster: row.request, value: row.score }));
+  return [...grouped(scored, (row) => row.request)].map(([request, variants]) => ({
+    id: request,
+    cluster: request,
+    value: goodnessAt(variants.map((row) => row.score)),
+  }));
+}
+
+/** One arm on one suite: estimate, 95 % interval, unscored count, kinds, measures, parts. */
+export function summarise(arm: string, suite: Pick<Suite, 'name' | 'summary'>, rows: readonly EvalRow[], seed: number | string): EvalResult {
+  const scored = rows.filter((row) => row.score !== null);
+  const counted = units(suite, rows);
+  const interval = counted.length === 0 ? null : rateInterval(counted, { seed: `${seed} ${suite.name}` });
+  const share = (fits: (row: EvalRow) => boolean) => (scored.length === 0 ? 0 : scored.filter(fits).length / scored.length);
+  const average = (of: (row: EvalRow) => number) => (scored.length === 0 ? 0 : mean(scored.map(of)));
+  const words = (text: string) => text.split(/\s+/).filter(Boolean).length;
+  const parts = (key: (row: EvalRow) => string) =>
+    Object.fromEntries([...grouped(scored, key)].map(([name, part]) => [name, { mean: mean(part.map((row) => row.score!)), rows: part.length }]));
+  return {
+    arm,
+    suite: suite.name,
+    estimate: interval?.estimate ?? null,
+    low: interval?.low ?? null,
+    high: interval?.high ?? null,
+    rows: rows.length,
+    requests: new Set(rows.map((row) => row.request)).size,
+    unscored: rows.length - scored.length,
+    kinds: {
+      comply: share((row) => row.kind === 'comply'),
+      'safe-complete': share((row) => row.kind === 'safe-complete'),
+      refuse: share((row) => row.kind === 'refuse'),
+      gibberish: share((row) => row.kind === 'gibberish'),
+    },
+    measures: {
+      truncated: share((row) => row.stopReason === 'length'),
+      answerWords: average((row) => words(row.answer)),
+      cotWords: average((row) => words(row.cot ?? '')),
+      repetition: average((row) => row.repetition),
+    },
+    by: { ideal: parts((row) => row.ideal ?? 'unknown'), category: parts((row) => row.category), technique: parts((row) => row.technique) },
+  };
+}
+
+/** Items by key, keys in order of first appearance. */
+export function grouped<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group === undefined) groups.set(key(item), [item]);
+    else group.push(item);
+  }
+  return groups;
+}

@@ -1,0 +1,112 @@
+/** Arms × suites: one table, with intervals, unscored counts, and what changed against the base. */
+import { z } from 'zod';
+import type { ArmResult } from './evaluate.js';
+import { EvalResult } from './records.js';
+import { pairedDifference } from './statistics.js';
+import { suites } from './suites.js';
+
+export const Difference = z.strictObject({
+  arm: z.string(),
+  suite: z.string(),
+  /** The arm compared with. */
+  against: z.string(),
+  estimate: z.number(),
+  low: z.number(),
+  high: z.number(),
+  /** Units that both arms have scored. */
+  units: z.int(),
+  /** Units whose score differs. */
+  changed: z.int(),
+});
+export type Difference = z.infer<typeof Difference>;
+
+export const Scorecard = z.strictObject({
+  arms: z.array(z.string()),
+  suites: z.array(z.strictObject({ name: z.string(), title: z.string(), metric: z.string() })),
+  results: z.array(EvalResult),
+  differences: z.array(Difference),
+});
+export type Scorecard = z.infer<typeof Scorecard>;
+
+/** Scorecard of several arms; differences are paired, each arm against `base`, or against the first arm where there is no base. */
+export function scorecard(arms: readonly (readonly ArmResult[])[], seed: number | string): Scorecard {
+  const all = arms.flat();
+  const names = [...new Set(all.map(({ result }) => result.arm))];
+  const against = names.includes('base') ? 'base' : (names[0] ?? 'base');
+  const asked = suites.filter((suite) => all.some(({ result }) => result.suite === suite.name));
+  return {
+    arms: names,
+    suites: asked.map(({ name, title, metric }) => ({ name, title, metric })),
+    results: all.map(({ result }) => result),
+    differences: all.flatMap((one) => {
+      const reference = all.find(({ result }) => result.arm === against && result.suite === one.result.suite);
+      if (one.result.arm === against || reference === undefined) return [];
+      const before = new Map(reference.units.map((unit) => [unit.id, unit.value]));
+      const paired = one.units.flatMap((unit) => {
+        const a = before.get(unit.id);
+        return a === undefined ? [] : [{ cluster: unit.cluster, a, b: unit.value }];
+      });
+      if (paired.length === 0) return [];
+      const interval = pairedDifference(paired, { seed: `${seed} ${one.result.suite}` });
+      return [{ arm: one.result.arm, suite: one.result.suite, against, ...interval, units: paired.length, changed: paired.filter(({ a, b }) => a !== b).length }];
+    }),
+  };
+}
+
+/** `.87`, `1.00`, `–` for none. */
+export const rate = (value: number | null): string => (value === null ? '–' : value.toFixed(2).replace(/^(-?)0\./, '$1.'));
+
+/**
+ * 1 or −1 where the arm is better or worse than the reference: the paired 95 % interval excludes 0, and at least six units changed
+ * (with fewer, all in one direction, a sign test does not reach 5 %, but a bootstrap is sure already). Else 0.
+ */
+export function verdict(difference: Difference): -1 | 0 | 1 {
+  if (difference.changed < 6) return 0;
+  return difference.low > 0 ? 1 : difference.high < 0 ? -1 : 0;
+}
+
+/** `↑`, `↓` or nothing, by `verdict`. */
+export function mark(card: Scorecard, arm: string, suite: string): '↑' | '↓' | '' {
+  const difference = card.differences.find((d) => d.arm === arm && d.suite === suite);
+  const change = difference === undefined ? 0 : verdict(difference);
+  return change > 0 ? '↑' : change < 0 ? '↓' : '';
+}
+
+/** The table for a terminal, plain text, columns aligned, then a sentence on what changed. */
+export function scorecardText(card: Scorecard): string {
+  const find = (arm: string, suite: string) => card.results.find((r) => r.arm === arm && r.suite === suite);
+  const cell = (arm: string, suite: string): string => {
+    const result = find(arm, suite);
+    if (result === undefined) return '';
+    if (result.estimate === null) return `– (${result.unscored} unscored)`;
+    const unscored = result.unscored === 0 ? '' : ` ${result.unscored} unscored`;
+    return `${rate(result.estimate)} [${rate(result.low)}, ${rate(result.high)}]${mark(card, arm, suite)}${unscored}`;
+  };
+  const rows = [['', ...card.arms], ...card.suites.map(({ name, title }) => [title, ...card.arms.map((arm) => cell(arm, name))])];
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => [...row[column]!].length)));
+  const lines = rows.map((row) => row.map((text, i) => text.padEnd(widths[i]!)).join('  ').trimEnd());
+  const rule = widths.map((width) => '─'.repeat(width)).join('  ');
+  return [lines[0], rule, ...lines.slice(1), rule, legend(card), ...changes(card)].join('\n');
+}
+
+const legend = (card: Scorecard): string => {
+  const requests = card.results.reduce((most, result) => Math.max(most, result.requests), 0);
+  const against = card.differences[0]?.against;
+  return (
+    `Rates from 0 to 1, more is better; 95 % intervals over requests (at most ${requests} a suite)` +
+    (against === undefined ? '.' : `; ↑ ↓ differ from ${against} on the same requests.`)
+  );
+};
+
+function changes(card: Scorecard): string[] {
+  const title = new Map(card.suites.map((suite) => [suite.name, suite.title]));
+  return card.arms.flatMap((arm) => {
+    const found = card.differences.filter((d) => d.arm === arm);
+    if (found.length === 0) return [];
+    const list = (fits: (d: Difference) => boolean) =>
+      found.filter(fits).map((d) => `${title.get(d.suite) ?? d.suite} ${d.estimate > 0 ? '+' : ''}${rate(d.estimate)}`).join(', ');
+    const [better, worse] = [list((d) => verdict(d) > 0), list((d) => verdict(d) < 0)];
+    const words = [better && `better: ${better}`, worse && `worse: ${worse}`].filter(Boolean).join('; ');
+    return [`${arm} against ${found[0]!.against}: ${words || 'no difference that these sizes can tell'}.`];
+  });
+}
