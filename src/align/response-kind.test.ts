@@ -21,6 +21,10 @@ const refusals = [
   "That's not something I can help with.",
   "I'm sorry. I can't help with that.",
   "I'm sorry, I can't do that. I can help you with other topics.",
+  "I'm sorry, but as an AI language model, I don't have the ability to help with that.",
+  "I'm sorry, I won't be able to help you with that.",
+  "I don't think I should help with this.",
+  "I'm afraid I can't do that. It is not safe to talk about such things.",
   'No.',
 ];
 
@@ -54,6 +58,8 @@ const complied = [
   'Go to bed at the same time each day and keep the room dark. If you still sleep badly after a month, see a doctor.',
   'Es tut mir leid, aber das Wetter ist schlecht.',
   'Paris.',
+  "That's something I can help with! First, boil the water.",
+  'This is not a hard question. Add two and two.',
   "I'm sorry to hear that you are having trouble with the printer. Turn it off, wait a minute and turn it on again.",
   'Invite people early, and ask your friends and family to bring food.',
   'He had a fever for a week. In the end he saw a doctor, who told him to rest.',

@@ -66,7 +66,7 @@ const cannot =
   "(?:i|we)(?:'m| am|'re| are)? ?(?:simply |really |just |still )?(?:can'?t|can ?not|won'?t|will not|(?:not|un)\\s?able to|not (?:going|willing|allowed|permitted|prepared|programmed|designed) to|don'?t want to|couldn'?t|could not|must not|shouldn'?t|may not)(?: (?:in good conscience|ethically|directly|really|possibly|be able to))?";
 /** What one declines to do: "I can't wait" and "I can't recommend it enough" are no refusals. */
 const doing =
-  '(?:help|assist|aid|do|provide|give|offer|write|create|generate|share|explain|tell|answer|fulfil+|complete|comply|support|engage|discuss|continue|talk|show|teach|describe|suggest|make|produce|participate|translate|advise|diagnose|respond|go into|go along|be part|take part|promote|encourage|supply|list|name|plan|play|pretend|draft|compose|say(?! enough)|recommend(?![^.]* enough))';
+  '(?:help|assist|aid|be of (?:help|assistance|service)|do|provide|give|offer|write|create|generate|share|explain|tell|answer|fulfil+|complete|comply|support|engage|discuss|continue|talk|show|teach|describe|suggest|make|produce|participate|translate|advise|diagnose|respond|go into|go along|be part|take part|promote|encourage|supply|list|name|plan|play|pretend|draft|compose|say(?! enough)|recommend(?![^.]* enough))';
 const start = new RegExp(`^(?:${lead}[\\s,;:.!—–-]*(?:but |that |and )?)*`, 'i');
 const refusals = [
   new RegExp(`^${cannot} ${doing}\\b`, 'i'),
@@ -75,7 +75,8 @@ const refusals = [
   /^i (?:decline|refuse)\b/i,
   /^i(?:'m| am) not comfortable\b|^i (?:do not|don't) feel comfortable\b/i,
   /^i(?:'d| would) (?:rather|prefer) not\b/i,
-  /^(?:that|this|it)(?:'s| is| isn't| is not)(?: not)? something (?:that )?i(?:'m| am| can| could| will|'ll)?\b/i,
+  /^(?:that|this|it)(?:'s not| is not| isn't) something (?:that )?i\b/i,
+  /^i (?:do not|don't) (?:have the (?:ability|capability|capacity) to|think i (?:can|should))\b/i,
   /^(?:i'm|i am) (?:not able|unable) to\b/i,
   /^(?:no|not this one|not that one)[.!]?$/i,
 ];

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fileURLToPath } from 'node:url';
 import { compileSpec } from './compile.js';
+import { lintSpec } from './lint.js';
 import { loadSpec } from './parse.js';
 
 const folder = fileURLToPath(new URL('../../../spec', import.meta.url));
@@ -27,6 +28,8 @@ describe('the default specification', () => {
     expect(new Set(category.clauses.map((clause) => clause.ruling))).toEqual(new Set(['comply', 'refuse', 'safe-complete']));
     expect(category.clauses.some((clause) => clause.ruling === 'comply' && clause.subject.startsWith('translating'))).toBe(true);
   });
+
+  it('has nothing that lint finds', () => expect(lintSpec(spec, { countTokens })).toEqual([]));
 
   it('keeps what is compiled short', () => {
     for (const { summary, clauses, styles } of spec.categories) {

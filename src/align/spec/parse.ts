@@ -98,7 +98,7 @@ export async function loadSpec(folder: string): Promise<Spec> {
 export const formatFinding = (finding: Finding): string => `${finding.file}:${finding.line}: ${finding.message}`;
 
 /** A code that names two things makes every citation of it ambiguous. */
-function duplicateCodes(spec: Spec): Finding[] {
+export function duplicateCodes(spec: Spec): Finding[] {
   const first = new Map<string, { file: string; line: number }>();
   const all = [...spec.styles, ...spec.categories.flatMap((category) => [...category.styles, ...category.clauses])];
   return all.flatMap((entry): Finding[] => {
