@@ -25,7 +25,7 @@ export interface OverlapOptions {
   jaccard?: number;
   containment?: number;
   words?: number;
-  /** Texts with fewer n-grams say nothing by containment: "how do I" is in everything. */
+  /** Texts with fewer n-grams say nothing by containment: they are in everything. */
   minGrams?: number;
   /** Texts with fewer content words say nothing by their set of words. */
   minWords?: number;
@@ -59,11 +59,18 @@ export const words = (text: string): string[] =>
     .replace(/['’]/g, '')
     .match(/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]|[\p{L}\p{M}\p{N}]+/gu) ?? [];
 
-/** The set of word n-grams; a text shorter than n words is one gram. */
+/**
+ * The set of word n-grams that hold a content word ("how do I" and "can you make" say nothing);
+ * a text without any, or shorter than n words, is one gram.
+ */
 export function wordGrams(text: string, n: number): Set<string> {
   const list = words(text);
-  if (list.length <= n) return new Set([list.join(' ')]);
-  return new Set(Array.from({ length: list.length - n + 1 }, (_, i) => list.slice(i, i + n).join(' ')));
+  const grams = new Set<string>();
+  for (let i = 0; i + n <= list.length; i++) {
+    const gram = list.slice(i, i + n);
+    if (!gram.every((word) => functionWords.has(word))) grams.add(gram.join(' '));
+  }
+  return grams.size > 0 ? grams : new Set([list.join(' ')]);
 }
 
 /** The set of words that carry content, without endings of plural and tense. */
