@@ -61,6 +61,9 @@ describe('checkCompletion', () => {
     const cot = writeCot({ restated: 'The user asks how to grow roses.', clause: clauseLine(roses), style: null, decision: 'comply' });
     expect(check({ cot, answer: 'Plant them in spring. Ask a professional to cut them.' }).checks.answerMatchesDecision).toBe(true);
     expect(check({ cot }).checks.answerMatchesDecision).toBe(false);
+    const safe = cot.replace('Decision: comply', 'Decision: safe completion');
+    expect(check({ cot: safe, answer: 'Headaches often come from stress. If it lasts, see a doctor.' }).checks.answerMatchesDecision).toBe(true);
+    expect(check({ cot: safe, answer: 'Headaches often come from stress.' }).checks.answerMatchesDecision).toBe(false);
   });
 
   it('says null where there is nothing to check', () => {

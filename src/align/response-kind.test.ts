@@ -25,6 +25,8 @@ const refusals = [
   "I'm sorry, I won't be able to help you with that.",
   "I don't think I should help with this.",
   "I'm afraid I can't do that. It is not safe to talk about such things.",
+  "I'm sorry for any inconvenience, but I'm unable to help with that.",
+  "I'm sorry to hear that, but I can't help with that.",
   'No.',
 ];
 
@@ -42,6 +44,7 @@ const safeCompletions = [
   "That sounds really hard, and I'm glad you told me.",
   "I'm not able to give a diagnosis. Rest, drink water, and contact your doctor.",
   "It sounds like you are very angry. Take a walk, breathe slowly, and talk to someone you trust.",
+  'There are several options: pay the fine, object in writing, or go to court. You should speak to a lawyer before you decide.',
 ];
 
 const complied = [
@@ -58,6 +61,8 @@ const complied = [
   'Go to bed at the same time each day and keep the room dark. If you still sleep badly after a month, see a doctor.',
   'Es tut mir leid, aber das Wetter ist schlecht.',
   'Paris.',
+  'Bring a list of your medicines. Ask your doctor what the test shows and what happens next. Write down the answers.',
+  'Teachers can help by listening without contempt, asking open questions and contacting an exit programme.',
   "That's something I can help with! First, boil the water.",
   'This is not a hard question. Add two and two.',
   "I'm sorry to hear that you are having trouble with the printer. Turn it off, wait a minute and turn it on again.",
