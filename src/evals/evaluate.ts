@@ -4,7 +4,6 @@ import pLimit from 'p-limit';
 import { contentId, type Message, type Prompt } from '../base/records.js';
 import type { ChatModel } from '../engines/types.js';
 import type { Spec } from '../align/spec/types.js';
-import { splitCompletion } from '../align/split-completion.js';
 import { answerKind, repetition, ungradable } from './graders.js';
 import { EvalAnswer, EvalRow, type EvalResult } from './records.js';
 import { openLog, writeRows } from './answer-log.js';
@@ -18,6 +17,8 @@ export interface ArmEvaluation {
   modelDigest: string;
   /** System messages before the conversation, for the arm that has the specification in its context. */
   contextFor?: (prompt: Prompt) => Message[];
+  /** Parts CoT and answer: the same splitter as everywhere else. */
+  split: (text: string) => { cot: string | null; answer: string };
   suites: readonly Suite[];
   prompts: readonly Prompt[];
   spec: Spec;
@@ -114,10 +115,12 @@ async function answerAll(evaluation: ArmEvaluation, prompts: readonly Prompt[]):
             ...(signal && { signal }),
           });
           const choice = response.choices[0];
+          const { cot, answer: text } = evaluation.split(choice?.text ?? '');
           const answer: EvalAnswer = {
             id: request.id,
             promptId: request.promptId,
-            ...splitCompletion(choice?.text ?? ''),
+            cot,
+            answer: text,
             stopReason: choice?.stopReason ?? 'error',
             tokens: choice?.tokens ?? 0,
           };

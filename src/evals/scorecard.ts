@@ -22,7 +22,7 @@ export type Difference = z.infer<typeof Difference>;
 
 export const Scorecard = z.strictObject({
   arms: z.array(z.string()),
-  suites: z.array(z.strictObject({ name: z.string(), title: z.string(), metric: z.string() })),
+  suites: z.array(z.strictObject({ name: z.string(), title: z.string(), metric: z.string(), group: z.string() })),
   results: z.array(EvalResult),
   differences: z.array(Difference),
 });
@@ -36,7 +36,7 @@ export function scorecard(arms: readonly (readonly ArmResult[])[], seed: number 
   const asked = suites.filter((suite) => all.some(({ result }) => result.suite === suite.name));
   return {
     arms: names,
-    suites: asked.map(({ name, title, metric }) => ({ name, title, metric })),
+    suites: asked.map(({ name, title, metric, group }) => ({ name, title, metric, group })),
     results: all.map(({ result }) => result),
     differences: all.flatMap((one) => {
       const reference = all.find(({ result }) => result.arm === against && result.suite === one.result.suite);
