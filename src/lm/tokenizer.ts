@@ -1,0 +1,107 @@
+/** Text to tokens and back. Text never becomes control tokens, whatever it says. */
+import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import { inputError, internalError } from '../base/errors.js';
+import type { TokenizerSource } from './tokenizer-source.js';
+
+export class Tokenizer {
+  /** Knows no special tokens, so no text is ever read as one. */
+  private readonly plain: HuggingFaceTokenizer;
+  /** Control tokens, by their text. */
+  readonly specialTokens: ReadonlyMap<string, number>;
+  private readonly specialIds: ReadonlySet<number>;
+  readonly bosToken: string | null;
+  readonly eosToken: string | null;
+
+  /** @throws input error when the tokenizer has a component that the library does not know */
+  constructor(source: TokenizerSource) {
+    const special = source.addedTokens.filter((token) => token.special);
+    this.specialTokens = new Map(special.map(({ content, id }) => [content, id]));
+    this.specialIds = new Set(this.specialTokens.values());
+    this.bosToken = source.bosToken;
+    this.eosToken = source.eosToken;
+    const { model } = source.json;
+    const json = {
+      ...source.json,
+      // Text here always follows the opening of a turn, so it is never the start of the input.
+      pre_tokenizer: withoutFirstSpace(source.json.pre_tokenizer),
+      added_tokens: source.addedTokens.filter((token) => !token.special),
+      // A byte that the vocabulary lacks is dropped rather than becoming a control token.
+      model: this.specialTokens.has(String(model['unk_token'])) ? { ...model, unk_token: null } : model,
+    };
+    try {
+      this.plain = new HuggingFaceTokenizer(json, { clean_up_tokenization_spaces: false });
+    } catch (cause) {
+      throw inputError(`the tokenizer of ${source.path} cannot be used: ${(cause as Error).message}`, cause);
+    }
+  }
+
+  /** Tokens of ordinary text: `<|im_end|>` in it becomes several plain tokens. */
+  encode(text: string): number[] {
+    const tokens = this.plain.encode(text, { add_special_tokens: false }).ids;
+    if (!tokens.some((token: number) => this.specialIds.has(token))) return tokens;
+    // The vocabulary itself can hold the text of a control token as one piece: cut such texts after their first character.
+    const pieces = this.cutSpecials(text).flatMap((piece) => this.plain.encode(piece, { add_special_tokens: false }).ids);
+    if (pieces.some((token) => this.specialIds.has(token))) throw internalError(`control tokens came out of the text ${JSON.stringify(text.slice(0, 200))}`);
+    return pieces;
+  }
+
+  private cutSpecials(text: string): string[] {
+    let marked = text;
+    const mark = '\u{F0000}';
+    for (const special of this.specialTokens.keys()) {
+      const [first = ''] = special;
+      marked = marked.replaceAll(special, `${first}${mark}${special.slice(first.length)}`);
+    }
+    return marked.split(mark);
+  }
+
+  /** The text of tokens; control tokens and ids beyond the vocabulary have none. Incomplete UTF-8 becomes U+FFFD. */
+  decode(tokens: readonly number[]): string {
+    const ordinary = tokens.filter((token) => !this.specialIds.has(token) && this.plain.id_to_token(token) !== undefined);
+    return ordinary.length === 0 ? '' : this.plain.decode(ordinary, { clean_up_tokenization_spaces: false });
+  }
+
+  /**
+   * Tokens of a part of a rendered template: control tokens where it names them, text between them.
+   * Returns text not yet encoded as strings, so that it can grow together with what follows.
+   */
+  splitSpecials(text: string): (number | string)[] {
+    const parts: (number | string)[] = [];
+    let plain = 0;
+    for (let at = 0; at < text.length; ) {
+      const special = this.longestSpecialAt(text, at);
+      if (special === null) {
+        at++;
+        continue;
+      }
+      if (at > plain) parts.push(text.slice(plain, at));
+      parts.push(this.specialTokens.get(special) as number);
+      at += special.length;
+      plain = at;
+    }
+    if (plain < text.length) parts.push(text.slice(plain));
+    return parts;
+  }
+
+  private longestSpecialAt(text: string, at: number): string | null {
+    let longest: string | null = null;
+    for (const special of this.specialTokens.keys()) {
+      if (text.startsWith(special, at) && special.length > (longest?.length ?? 0)) longest = special;
+    }
+    return longest;
+  }
+}
+
+interface PreTokenizerJson {
+  type?: string;
+  prepend_scheme?: string;
+  pretokenizers?: unknown[];
+}
+
+/** SentencePiece-style tokenizers put a space before the very first word of the input only. */
+function withoutFirstSpace(preTokenizer: unknown): unknown {
+  if (preTokenizer === null || typeof preTokenizer !== 'object') return preTokenizer;
+  const json = preTokenizer as PreTokenizerJson;
+  if (json.type === 'Sequence') return { ...json, pretokenizers: (json.pretokenizers ?? []).map(withoutFirstSpace) };
+  return json.type === 'Metaspace' && json.prepend_scheme === 'first' ? { ...json, prepend_scheme: 'never' } : preTokenizer;
+}
