@@ -2,10 +2,11 @@
 import { inputError } from '../base/errors.js';
 import type { Message } from '../base/records.js';
 import { findFrames, type TemplateFrames } from './template-frames.js';
-import type { Tokenizer } from './tokenizer.js';
+import { createTokenizer, type Tokenizer } from './tokenizer.js';
+import type { TokenizerSource } from './tokenizer-source.js';
 import type { Renderer } from './types.js';
 
-export interface ChatRenderer extends Renderer {
+export interface ModelRenderer extends Renderer {
   /** The token that ends an assistant's turn. */
   readonly endOfTurn: number;
   /**
@@ -13,6 +14,8 @@ export interface ChatRenderer extends Renderer {
    * The last few tokens of the shared text are left out where they could merge with what follows.
    */
   prefixTokens(messages: readonly Message[], count: number): number[];
+  /** Tokens of ordinary text; control tokens never come out of it. */
+  encode(text: string): number[];
 }
 
 /**
@@ -20,17 +23,18 @@ export interface ChatRenderer extends Renderer {
  * Contents are kept as they are: templates that drop `<think>` from earlier assistant turns are not followed in that.
  * @throws input error when there is no template or it cannot be reduced to frames
  */
-export async function createRenderer(tokenizer: Tokenizer, template: string | null): Promise<ChatRenderer> {
-  if (template === null) throw inputError('the model has no chat template: it is a base model. Use an instruction-tuned one, or put a chat_template.jinja into its folder.');
-  const frames = await findFrames(template, { bos_token: tokenizer.bosToken ?? '', eos_token: tokenizer.eosToken ?? '', tools: null, documents: null });
-  return new FrameRenderer(tokenizer, frames);
+export async function createRenderer(source: TokenizerSource): Promise<ModelRenderer> {
+  const { chatTemplate, bosToken, eosToken } = source;
+  if (chatTemplate === null) throw inputError(`the model of ${source.path} has no chat template: it is a base model. Use an instruction-tuned one, or put a chat_template.jinja into its folder.`);
+  const frames = await findFrames(chatTemplate, { bos_token: bosToken ?? '', eos_token: eosToken ?? '', tools: null, documents: null });
+  return new FrameRenderer(createTokenizer(source), frames);
 }
 
 /** Texts of at least this length are kept with their tokens: specifications come back in thousands of prompts. */
 const cachedLength = 200;
 const cacheEntries = 256;
 
-class FrameRenderer implements ChatRenderer {
+class FrameRenderer implements ModelRenderer {
   readonly endOfTurn: number;
   private readonly cache = new Map<string, number[]>();
 
@@ -54,7 +58,7 @@ class FrameRenderer implements ChatRenderer {
 
   completionTokens(text: string, endOfTurn = true): number[] {
     const tokens = this.encode(text);
-    return endOfTurn ? [...tokens, this.endOfTurn] : [...tokens];
+    return endOfTurn ? [...tokens, this.endOfTurn] : tokens;
   }
 
   decode(tokens: readonly number[]): string {
@@ -118,13 +122,13 @@ class FrameRenderer implements ChatRenderer {
     return end ? left.trimEnd() : left;
   }
 
-  private encode(text: string): number[] {
+  encode(text: string): number[] {
     if (text.length < cachedLength) return this.tokenizer.encode(text);
     const known = this.cache.get(text);
-    if (known) return known;
+    if (known) return known.slice();
     const tokens = this.tokenizer.encode(text);
     if (this.cache.size >= cacheEntries) this.cache.delete(this.cache.keys().next().value as string);
     this.cache.set(text, tokens);
-    return tokens;
+    return tokens.slice();
   }
 }

@@ -52,7 +52,7 @@ export async function openFolderCheckpoint(folder: string): Promise<OpenedWeight
     async tensor(name) {
       const file = home.get(name);
       if (!file) throw inputError(`${folder} has no tensor ${name}. The checkpoint is incomplete or of another architecture.`);
-      return file.tensor(name);
+      return file.read(name);
     },
     close,
   };

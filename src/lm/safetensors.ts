@@ -34,16 +34,20 @@ export class SafetensorsFile {
     return this.file.path;
   }
 
-  get metadata(): ReadonlyMap<string, string> {
-    return this.header.metadata;
+  get metadata(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.header.metadata);
   }
 
   get tensors(): SafetensorsHeader['tensors'] {
     return this.header.tensors;
   }
 
+  get names(): string[] {
+    return [...this.header.tensors.keys()];
+  }
+
   /** The tensor as f32; F32, F16 and BF16 can be read. */
-  async tensor(name: string): Promise<Float32Array> {
+  async read(name: string): Promise<Float32Array> {
     const info = this.header.tensors.get(name);
     if (!info) throw inputError(`${this.path} has no tensor ${name}.`);
     if (!['F32', 'F16', 'BF16'].includes(info.dtype)) {
@@ -59,6 +63,8 @@ export class SafetensorsFile {
     return this.file.close();
   }
 }
+
+export const openSafetensors = (path: string): Promise<SafetensorsFile> => SafetensorsFile.open(path);
 
 export interface TensorToWrite {
   shape: readonly number[];

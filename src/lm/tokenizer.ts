@@ -92,6 +92,8 @@ export class Tokenizer {
   }
 }
 
+export const createTokenizer = (source: TokenizerSource): Tokenizer => new Tokenizer(source);
+
 interface PreTokenizerJson {
   type?: string;
   prepend_scheme?: string;

