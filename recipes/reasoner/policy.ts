@@ -1,0 +1,182 @@
+/**
+ * Policies drawn at random: the topic, which of its parts are covered, every ruling, code, wording and order. They are
+ * specifications like any other and are compiled by the method's own `compileSpec`, so the reader learns the layout it will meet.
+ */
+import type { Random } from '../../src/base/random.js';
+import type { ResponseKind } from '../../src/base/records.js';
+import { compileSpec } from '../../src/align/spec/compile.js';
+import { clauseLine, styleLine } from '../../src/align/spec/lines.js';
+import type { Category, Clause, Spec, StyleGuideline } from '../../src/align/spec/types.js';
+import { formText, topicText } from './clause-texts.js';
+import { codePrefix, codes } from './codes.js';
+import { definitions, principles, rationales, summaryOf } from './policy-texts.js';
+import { makeStyle, type StyleElements } from './styles.js';
+import type { Family, Subtopic } from './topics.js';
+import { type FormClause, formSubject } from './transformations.js';
+
+export interface PolicyOptions {
+  /** About how many clauses; default 5 to 14. */
+  clauses?: number;
+  /** How many categories stand under "Policies in short", this one among them; default 3 to 8. */
+  summaries?: number;
+  /** Most tokens; default 350 to 1,000. */
+  lengthBudget?: number;
+  countTokens?: (text: string) => number;
+  /** Compile for `none`: no category in detail, so no clause applies to anything. */
+  withoutDetail?: boolean;
+  /** Subtopics that must be covered: those held out, when measuring. */
+  mustCover?: (subtopic: Subtopic) => boolean;
+}
+
+/** A clause that stands in the compiled text, and what it is about. */
+export interface PolicyClause {
+  code: string;
+  ruling: ResponseKind;
+  subject: string;
+  /** As compiled and as quoted. */
+  line: string;
+  about: { family: Family; subtopic: Subtopic } | FormClause;
+}
+
+export interface Policy {
+  text: string;
+  /** What the policy is about; more than one family where two were put together. */
+  families: Family[];
+  clauses: PolicyClause[];
+  /** Subtopics of the same families about which the text says nothing, not even in a summary. */
+  uncovered: { family: Family; subtopic: Subtopic }[];
+  /** Families of which the text says nothing. */
+  otherFamilies: Family[];
+  /** The style that holds for a kind: the category's own before the general one. */
+  styles: Record<ResponseKind, { line: string; code: string; elements: StyleElements }>;
+  /** Requests that stand in the text as examples; asking them would be no reading. */
+  quoted: ReadonlySet<string>;
+}
+
+/** Good enough for drawing policies; the trainer passes the tokenizer's own count. */
+export const estimateTokens = (text: string): number => Math.ceil(text.length / 4.1);
+
+const place = { file: 'drawn', line: 1 };
+const kinds = ['refuse', 'safe-complete', 'comply'] as const;
+
+export function makePolicy(random: Random, families: readonly Family[], options: PolicyOptions = {}): Policy {
+  const order = random.shuffle(families);
+  // Real categories have more clauses than one family has parts, so now and then two families make one category.
+  const about = order.slice(0, options.mustCover === undefined && random.uniform() < 0.25 ? 2 : 1);
+  const withSummary = order.slice(about.length, about.length + (options.summaries ?? 3 + random.integer(6)) - 1);
+  const title = capital(about.map((family) => family.name).join(' and '));
+  const taken = new Set<string>();
+  const stylePrefix = codePrefix(random);
+  const general = drawStyles(random, kinds, null, taken, stylePrefix);
+  const ownKinds = kinds.filter(() => random.uniform() < 0.15);
+  const own = drawStyles(random, ownKinds, about[0]!.name, taken, codePrefix(random) + 'S');
+  const { drawn, uncovered } = drawClauses(random, about, title.toLowerCase(), taken, options);
+  const category: Category = {
+    name: 'detail',
+    title,
+    summary: summaryOf(random, about[0] as Family, drawn.map(({ clause }) => clause)),
+    definitions: random.uniform() < 0.15 ? definitions(random).map((definition) => ({ ...definition, line: 1 })) : [],
+    clauses: drawn.map(({ clause }) => clause),
+    styles: own.map(({ style }) => style),
+    ...place,
+  };
+  const others = withSummary.map((family, i): Category => ({
+    ...{ name: `other-${i}`, title: capital(family.name), summary: summaryOf(random, family, []) },
+    ...{ definitions: [], clauses: [], styles: [], ...place },
+  }));
+  const spec: Spec = {
+    categories: random.shuffle([category, ...others]),
+    principles: principles(random, random.integer(4)).map((text) => ({ text, ...place })),
+    styles: general.map(({ style }) => style),
+  };
+  const compiled = compileSpec(spec, options.withoutDetail === true ? 'none' : 'detail', {
+    maxTokens: options.lengthBudget ?? 350 + random.integer(650),
+    countTokens: options.countTokens ?? estimateTokens,
+    summaries: random.uniform() < 0.9,
+  });
+  const text = compiled.text;
+  const inText = drawn.filter(({ clause }) => text.split('\n').includes(clauseLine(clause)));
+  const inUse = options.withoutDetail === true ? general : [...own, ...general];
+  return {
+    text,
+    families: about,
+    clauses: inText.map(({ clause, about: subject }) => ({ code: clause.code, ruling: clause.ruling, subject: clause.subject, line: clauseLine(clause), about: subject })),
+    // A clause that did not fit may still be hinted at by the summary, so its subject is not taken for uncovered.
+    uncovered: options.withoutDetail === true ? [] : uncovered,
+    otherFamilies: order.slice(about.length + withSummary.length),
+    styles: Object.fromEntries(kinds.map((kind) => [kind, inUse.find(({ style }) => style.kind === kind)!.use])) as Policy['styles'],
+    quoted: new Set(category.clauses.flatMap((clause) => clause.examples.map((example) => example.text))),
+  };
+}
+
+interface DrawnStyle {
+  style: StyleGuideline;
+  use: { line: string; code: string; elements: StyleElements };
+}
+
+function drawStyles(random: Random, of: readonly ResponseKind[], family: string | null, taken: Set<string>, prefix: string): DrawnStyle[] {
+  const names = codes(random, of.length, taken, prefix);
+  const ordered = random.uniform() < 0.5 ? of : random.shuffle(of);
+  return ordered.map((kind, i) => {
+    const { text, elements } = makeStyle(random, kind, family);
+    const style = { code: names[i] as string, kind, text, ...place };
+    return { style, use: { line: styleLine(style), code: style.code, elements } };
+  });
+}
+
+interface DrawnClause {
+  clause: Clause;
+  about: PolicyClause['about'];
+}
+
+function drawClauses(random: Random, about: readonly Family[], name: string, taken: Set<string>, options: PolicyOptions) {
+  const parts = random.shuffle(about.flatMap((family) => family.subtopics.map((subtopic) => ({ family, subtopic }))));
+  if (options.mustCover !== undefined) {
+    const first = (part: { subtopic: Subtopic }) => (options.mustCover?.(part.subtopic) === true ? 0 : 1);
+    parts.sort((a, b) => first(a) - first(b));
+  }
+  // At least one part stays without a clause, so that "no policy covers this" is never known from the family alone.
+  const count = Math.min(options.clauses ?? 5 + random.integer(10), parts.length - 1);
+  const weights = kinds.map(() => 0.4 + random.uniform());
+  const subjects: DrawnClause['about'][] = [...parts.slice(0, count), ...(random.uniform() < 0.5 ? [formSubject(random, name)] : [])];
+  const withExamples = random.uniform() < 0.3;
+  const grouped = random.uniform() < 0.5 ? random.shuffle(kinds) : null;
+  let drawn = random.shuffle(subjects).map((subject) => ({ subject, ruling: weighted(random, weights) }));
+  // One policy with one ruling would teach not to read.
+  if (new Set(drawn.map((d) => d.ruling)).size === 1) drawn[0]!.ruling = random.pick(kinds.filter((kind) => kind !== drawn[0]!.ruling));
+  if (grouped !== null) drawn = grouped.flatMap((kind) => drawn.filter((d) => d.ruling === kind));
+  const names = codes(random, drawn.length, taken);
+  const clauses = drawn.map(({ subject, ruling }, i): DrawnClause => {
+    const topic = 'subtopic' in subject;
+    const clause: Clause = {
+      code: names[i] as string,
+      subject: topic ? subject.subtopic.subject : subject.subject,
+      ruling,
+      text: topic ? topicText(random, ruling, subject.subtopic.subject, subject.family.name) : formText(random, ruling),
+      ...(random.uniform() < 0.08 ? { rationale: rationales(random) } : {}),
+      examples: topic && withExamples && random.uniform() < 0.5 ? [{ text: random.pick(subject.subtopic.requests), line: 1 }] : [],
+      exclusions: [],
+      ...place,
+    };
+    return { clause, about: subject };
+  });
+  if (random.uniform() < 0.25) addExclusions(random, clauses);
+  return { drawn: clauses, uncovered: parts.slice(count) };
+}
+
+/** "Exclusions" as real specifications have them: a neighbour that is another clause's matter. */
+function addExclusions(random: Random, clauses: readonly DrawnClause[]): void {
+  for (let i = 0; i < 2; i++) {
+    const [one, other] = random.shuffle(clauses).map(({ clause }) => clause);
+    if (one === undefined || other === undefined || one.exclusions.length > 0) continue;
+    const text = random.pick([`${capital(other.subject)} is ${other.code}.`, `For ${other.subject} see ${other.code}.`, `This is not about ${other.subject}: that is ${other.code}.`]);
+    one.exclusions.push({ text, refersTo: [other.code], line: 1 });
+  }
+}
+
+function weighted(random: Random, weights: readonly number[]): ResponseKind {
+  let left = random.uniform() * weights.reduce((sum, weight) => sum + weight, 0);
+  return kinds.find((_, i) => (left -= weights[i] as number) < 0) ?? 'comply';
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
