@@ -1,0 +1,99 @@
+/** One writer a folder. */
+import { readFile, rename, rm, writeFile, mkdir } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import lockfile from 'proper-lockfile';
+import { diskError } from './disk-error.js';
+import { dependencyError, inputError } from './errors.js';
+
+export interface FolderLock {
+  release(): Promise<void>;
+}
+
+/** A lock that was not renewed for this long, in ms, belongs to a process that is gone (or to a machine that is). */
+const stale = 60_000;
+
+/**
+ * Takes the folder, creating it. A lock left by a process of this machine that is dead (kill −9) is taken over at once,
+ * one of another machine after a minute.
+ * @throws input error that names the process which writes there; dependency error when the folder is not writable
+ */
+export async function lockFolder(folder: string, onLost: (error: Error) => void = () => undefined): Promise<FolderLock> {
+  const lockPath = path.join(folder, '.lock');
+  const owner = path.join(folder, '.writer.json');
+  await mkdir(folder, { recursive: true }).catch((error) => {
+    throw diskError(folder, error);
+  });
+  const take = () =>
+    lockfile.lock(folder, {
+      lockfilePath: lockPath,
+      stale,
+      update: 10_000,
+      realpath: false,
+      onCompromised: (error) => onLost(dependencyError(`${folder}: another process took this run over (${error.message}). Run again when it has ended.`, error)),
+    });
+  const release = await take().catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ELOCKED') throw diskError(folder, error);
+    if (!(await removeDeadLock(lockPath, owner))) {
+      const writer = await readOwner(owner);
+      throw inputError(`${folder}: another process${writer === null ? '' : ` (${writer.pid} on ${writer.host})`} is writing this run. Wait until it ends, or stop it; two writers would mix their records.`);
+    }
+    return take().catch((again) => {
+      throw inputError(`${folder}: another process took this run at the same moment. Wait until it ends.`, again);
+    });
+  });
+  await writeFile(owner, `${JSON.stringify({ pid: process.pid, host: os.hostname() })}\n`).catch(async (error) => {
+    await release();
+    throw diskError(owner, error);
+  });
+  return {
+    release: async () => {
+      await rm(owner, { force: true });
+      await release().catch(() => undefined);
+    },
+  };
+}
+
+interface Owner {
+  pid: number;
+  host: string;
+}
+
+async function readOwner(file: string): Promise<Owner | null> {
+  try {
+    const { pid, host } = JSON.parse(await readFile(file, 'utf8')) as Owner;
+    return typeof pid === 'number' && typeof host === 'string' ? { pid, host } : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Removes the lock of a dead process of this machine. Claiming its owner file by a rename lets one of several do it. */
+async function removeDeadLock(lockPath: string, owner: string): Promise<boolean> {
+  const claimed = `${owner}.${process.pid}`;
+  const before = await readOwner(owner);
+  if (before === null || !isDead(before)) return false;
+  try {
+    await rename(owner, claimed);
+  } catch {
+    return false;
+  }
+  const writer = await readOwner(claimed);
+  if (writer === null || !isDead(writer)) {
+    await rename(claimed, owner).catch(() => undefined);
+    return false;
+  }
+  await rm(lockPath, { recursive: true, force: true });
+  await rm(claimed, { force: true });
+  return true;
+}
+
+function isDead({ pid, host }: Owner): boolean {
+  if (host !== os.hostname()) return false;
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
+}
