@@ -22,8 +22,7 @@ export class Tokenizer {
     const { model } = source.json;
     const json = {
       ...source.json,
-      // Text here always follows the opening of a turn, so it is never the start of the input.
-      pre_tokenizer: withoutFirstSpace(source.json.pre_tokenizer),
+      pre_tokenizer: adjustedPreTokenizer(source.json.pre_tokenizer),
       added_tokens: source.addedTokens.filter((token) => !token.special),
       // A byte that the vocabulary lacks is dropped rather than becoming a control token.
       model: this.specialTokens.has(String(model['unk_token'])) ? { ...model, unk_token: null } : model,
@@ -97,13 +96,24 @@ export const createTokenizer = (source: TokenizerSource): Tokenizer => new Token
 interface PreTokenizerJson {
   type?: string;
   prepend_scheme?: string;
+  individual_digits?: boolean;
   pretokenizers?: unknown[];
 }
 
-/** SentencePiece-style tokenizers put a space before the very first word of the input only. */
-function withoutFirstSpace(preTokenizer: unknown): unknown {
+/** Two steps of a pre-tokenizer that the library takes differently from what the model was trained with here. */
+function adjustedPreTokenizer(preTokenizer: unknown): unknown {
   if (preTokenizer === null || typeof preTokenizer !== 'object') return preTokenizer;
   const json = preTokenizer as PreTokenizerJson;
-  if (json.type === 'Sequence') return { ...json, pretokenizers: (json.pretokenizers ?? []).map(withoutFirstSpace) };
-  return json.type === 'Metaspace' && json.prepend_scheme === 'first' ? { ...json, prepend_scheme: 'never' } : preTokenizer;
+  switch (json.type) {
+    case 'Sequence':
+      return { ...json, pretokenizers: (json.pretokenizers ?? []).map(adjustedPreTokenizer) };
+    case 'Metaspace':
+      // `first` puts a space before the first word of the input; text here always follows the opening of a turn.
+      return json.prepend_scheme === 'first' ? { ...json, prepend_scheme: 'never' } : json;
+    case 'Digits':
+      // The original cuts at every numeric character (² and Ⅷ too); the library's port at decimal digits only.
+      return { type: 'Split', pattern: { Regex: json.individual_digits ? '\\p{N}' : '\\p{N}+' }, behavior: 'Isolated', invert: false };
+    default:
+      return json;
+  }
 }
