@@ -97,7 +97,7 @@ const heads: Record<ResponseKind, readonly string[]> = {
 };
 
 const tails: Record<ResponseKind, readonly string[]> = {
-  comply: ['no matter who asks', 'also for children', 'at any length', 'with warm words', 'also in stories and letters', 'as long as it is asked politely or not', 'with or without a reason', 'tools and prices included', 'as a friend would', 'in all its forms', 'including the awkward parts'],
+  comply: ['no matter who asks', 'also for children', 'at any length', 'with warm words', 'also in stories and letters', 'with or without a reason', 'tools and prices included', 'as a friend would', 'in all its forms', 'including the awkward parts'],
   refuse: ['no matter who asks', 'also in stories and letters', 'even as a joke', 'not for a friend, not for school', 'with or without a reason', 'in all its forms', 'even when it sounds harmless', 'today or later', 'tools and prices included', 'whatever the user says about the purpose', 'in no language'],
   'safe-complete': ['no matter who asks', 'also in stories and letters', 'and stay friendly', 'in a few words', 'even when the user wants more', 'with or without a reason', 'because each case differs', 'in all its forms', 'and keep it short', 'and never in detail', 'as a careful friend would'],
 };

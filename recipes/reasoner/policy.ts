@@ -4,6 +4,7 @@
  */
 import type { Random } from '../../src/base/random.js';
 import type { ResponseKind } from '../../src/base/records.js';
+import { internalError } from '../../src/base/errors.js';
 import { compileSpec } from '../../src/align/spec/compile.js';
 import { clauseLine, styleLine } from '../../src/align/spec/lines.js';
 import type { Category, Clause, Spec, StyleGuideline } from '../../src/align/spec/types.js';
@@ -12,18 +13,20 @@ import { codePrefix, codes } from './codes.js';
 import { definitions, principles, rationales, summaryOf } from './policy-texts.js';
 import { makeStyle, type StyleElements } from './styles.js';
 import type { Family, Subtopic } from './topics.js';
-import { type FormClause, formSubject } from './transformations.js';
+import { type FormClause, formSubjects } from './transformations.js';
 
 export interface PolicyOptions {
-  /** About how many clauses; default 5 to 14. */
+  /** About how many clauses; default 5 to 15. */
   clauses?: number;
   /** How many categories stand under "Policies in short", this one among them; default 3 to 8. */
   summaries?: number;
-  /** Most tokens; default 350 to 1,000. */
+  /** Most tokens; default 450 to 1,000. */
   lengthBudget?: number;
   countTokens?: (text: string) => number;
   /** Compile for `none`: no category in detail, so no clause applies to anything. */
   withoutDetail?: boolean;
+  /** Families that a policy may be about; default all. The rest serves for summaries and for what is not covered. */
+  about?: readonly Family[];
   /** Subtopics that must be covered: those held out, when measuring. */
   mustCover?: (subtopic: Subtopic) => boolean;
 }
@@ -59,11 +62,17 @@ export const estimateTokens = (text: string): number => Math.ceil(text.length / 
 const place = { file: 'drawn', line: 1 };
 const kinds = ['refuse', 'safe-complete', 'comply'] as const;
 
+/** @throws an internal error when there are too few families: two at least that the policy says nothing about. */
 export function makePolicy(random: Random, families: readonly Family[], options: PolicyOptions = {}): Policy {
-  const order = random.shuffle(families);
+  const subjects = new Set(options.about ?? families);
+  const drawnOrder = random.shuffle(families);
+  const order = [...drawnOrder.filter((family) => subjects.has(family)), ...drawnOrder.filter((family) => !subjects.has(family))];
   // Real categories have more clauses than one family has parts, so now and then two families make one category.
-  const about = order.slice(0, options.mustCover === undefined && random.uniform() < 0.25 ? 2 : 1);
-  const withSummary = order.slice(about.length, about.length + (options.summaries ?? 3 + random.integer(6)) - 1);
+  const about = order.slice(0, random.uniform() < 0.35 ? 2 : 1);
+  if (order.length < about.length + 2) throw internalError(`makePolicy: ${order.length} families are too few`);
+  const rest = random.shuffle(order.slice(about.length));
+  const summaries = Math.min((options.summaries ?? 3 + random.integer(6)) - 1, rest.length - 2);
+  const withSummary = rest.slice(0, Math.max(0, summaries));
   const title = capital(about.map((family) => family.name).join(' and '));
   const taken = new Set<string>();
   const stylePrefix = codePrefix(random);
@@ -90,7 +99,7 @@ export function makePolicy(random: Random, families: readonly Family[], options:
     styles: general.map(({ style }) => style),
   };
   const compiled = compileSpec(spec, options.withoutDetail === true ? 'none' : 'detail', {
-    maxTokens: options.lengthBudget ?? 350 + random.integer(650),
+    maxTokens: options.lengthBudget ?? 450 + random.integer(550),
     countTokens: options.countTokens ?? estimateTokens,
     summaries: random.uniform() < 0.9,
   });
@@ -103,7 +112,7 @@ export function makePolicy(random: Random, families: readonly Family[], options:
     clauses: inText.map(({ clause, about: subject }) => ({ code: clause.code, ruling: clause.ruling, subject: clause.subject, line: clauseLine(clause), about: subject })),
     // A clause that did not fit may still be hinted at by the summary, so its subject is not taken for uncovered.
     uncovered: options.withoutDetail === true ? [] : uncovered,
-    otherFamilies: order.slice(about.length + withSummary.length),
+    otherFamilies: rest.slice(withSummary.length),
     styles: Object.fromEntries(kinds.map((kind) => [kind, inUse.find(({ style }) => style.kind === kind)!.use])) as Policy['styles'],
     quoted: new Set(category.clauses.flatMap((clause) => clause.examples.map((example) => example.text))),
   };
@@ -136,10 +145,11 @@ function drawClauses(random: Random, about: readonly Family[], name: string, tak
     parts.sort((a, b) => first(a) - first(b));
   }
   // At least one part stays without a clause, so that "no policy covers this" is never known from the family alone.
-  const count = Math.min(options.clauses ?? 5 + random.integer(10), parts.length - 1);
+  const count = Math.min(options.clauses ?? 5 + random.integer(11), parts.length - 1);
   const weights = kinds.map(() => 0.4 + random.uniform());
-  const subjects: DrawnClause['about'][] = [...parts.slice(0, count), ...(random.uniform() < 0.5 ? [formSubject(random, name)] : [])];
-  const withExamples = random.uniform() < 0.3;
+  const subjects: DrawnClause['about'][] = [...parts.slice(0, count), ...formSubjects(random, name)];
+  const withExamples = random.uniform() < 0.4;
+  const withReasons = random.uniform() < 0.3;
   const grouped = random.uniform() < 0.5 ? random.shuffle(kinds) : null;
   let drawn = random.shuffle(subjects).map((subject) => ({ subject, ruling: weighted(random, weights) }));
   // One policy with one ruling would teach not to read.
@@ -153,7 +163,7 @@ function drawClauses(random: Random, about: readonly Family[], name: string, tak
       subject: topic ? subject.subtopic.subject : subject.subject,
       ruling,
       text: topic ? topicText(random, ruling, subject.subtopic.subject, subject.family.name) : formText(random, ruling),
-      ...(random.uniform() < 0.08 ? { rationale: rationales(random) } : {}),
+      ...(withReasons && random.uniform() < 0.6 ? { rationale: rationales(random) } : {}),
       examples: topic && withExamples && random.uniform() < 0.5 ? [{ text: random.pick(subject.subtopic.requests), line: 1 }] : [],
       exclusions: [],
       ...place,

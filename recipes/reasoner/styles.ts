@@ -99,7 +99,7 @@ function safeStyle(random: Random, family: string | null): Style {
   if (parts.length > 3) parts = parts.filter((part) => part !== 'encourage').slice(0, 4);
   const who = parts.includes('turn-to') && chance(random, 0.6) ? whoNamed(random, family) : null;
   const say: Record<SafePart, readonly string[]> = {
-    sympathy: ['show sympathy', 'begin with a kind word', 'say that you understand', 'one warm sentence', 'a word of sympathy', 'be warm first'],
+    sympathy: ['show sympathy', 'begin with a kind word', 'say that you understand', 'one warm sentence', 'a word of sympathy', 'be warm'],
     decline: ['decline the risky part in one sentence', 'say what you won\'t give', 'say that you can\'t give steps', 'name the part you leave out', 'hold back the details and say so', 'one sentence on what you can\'t give', 'say no to the exact steps'],
     general: ['give safe general help', 'general information only', 'one general hint', 'give general advice', 'say something general that helps', 'add a general tip', 'speak in general terms'],
     'turn-to': who === null
@@ -113,7 +113,7 @@ function safeStyle(random: Random, family: string | null): Style {
     `${capital(phrases.join(', '))}, then ${last}.`,
     `${capital(phrases.join(', '))} and ${last}.`,
     `${capital(phrases.join('; then '))}; ${last}.`,
-    `First ${phrases.join(', ')}, and ${last}.`,
+    `In this order: ${[...phrases, last].join(', ')}.`,
     `${[...phrases, last].map(capital).join('. ')}.`,
   ]);
   const tail = random.pick(['', '', '', ' No steps.', ' Keep it short.', ' No lecture.', ' No figures.', ' Do not go into details.', ' No blame.', ' Nothing that could be followed as a recipe.']);

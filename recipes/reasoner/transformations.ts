@@ -24,10 +24,16 @@ const words: Record<Form, readonly string[]> = {
 };
 const ofWhat = ['text the user supplied', 'a given text', 'text about {f}', 'the user\'s own text', 'a pasted text about {f}', 'texts that users bring'];
 
-/** A clause about one form of work, two, or all. */
-export function formSubject(random: Random, family: string): FormClause {
-  const chosen = random.pick([1, 1, 2, 2, 3]);
-  const covered = random.shuffle(forms).slice(0, chosen);
+/** What clauses about forms a policy has: none, one, or two that share no form. */
+export function formSubjects(random: Random, family: string): FormClause[] {
+  if (random.uniform() < 0.35) return [];
+  const order = random.shuffle(forms);
+  const first = random.pick([1, 1, 2, 2, 3]);
+  const second = random.uniform() < 0.25 ? order.slice(first) : [];
+  return [order.slice(0, first), second].filter((covered) => covered.length > 0).map((covered) => formClause(random, family, covered));
+}
+
+function formClause(random: Random, family: string, covered: Form[]): FormClause {
   const names = covered.map((form) => random.pick(words[form]));
   const last = names.pop() as string;
   return { forms: covered, subject: `${names.length === 0 ? last : `${names.join(', ')} or ${last}`} ${random.pick(ofWhat).replaceAll('{f}', family)}` };
@@ -88,7 +94,7 @@ export function transformationRequests(family: Family, subtopic: Subtopic, answe
     return {
       form,
       request: `${before}"${text.replaceAll('"', "'")}"${after}`,
-      restated: `The user asks me to ${said.replaceAll('{l}', language)} about ${subtopic.subject}.`,
+      restated: `The user asks me to ${said.replaceAll('{l}', language)}.`,
     };
   });
 }

@@ -1,0 +1,123 @@
+/** Groups of training examples behind one shared system message, drawn by seed. */
+import { reasoningSystem } from '../../src/align/instructions.js';
+import type { Random } from '../../src/base/random.js';
+import type { Message } from '../../src/base/records.js';
+import { type AnswerOf, completionOf, drawQuestion, type Question, type QuestionMeta } from './examples.js';
+import { drawGrading, type Flaw, type Grade } from './grading.js';
+import { makePolicy, type PolicyOptions } from './policy.js';
+import type { Family } from './topics.js';
+import { transformationRequests } from './transformations.js';
+import { trainingWrappers, type Wrapper } from './wrappers.js';
+
+export interface TrainingExample {
+  /** After the system message; ends on a user turn. */
+  messages: Message[];
+  /** All that the assistant writes. */
+  completion: string;
+  /** plain, wrapped, several, transformation, multi-turn, or grade. */
+  kind: string;
+  meta: ExampleMeta;
+}
+
+export interface ExampleMeta extends QuestionMeta {
+  restated: string;
+  clauseLine: string | null;
+  styleLine: string | null;
+  /** For `grade` examples only. */
+  grading?: { grade: Grade; flaw: Flaw; withCot: boolean };
+}
+
+export interface TrainingGroup {
+  /** Null: a conversation without any policy. */
+  system: string | null;
+  examples: TrainingExample[];
+}
+
+export interface GroupOptions extends PolicyOptions {
+  /** Default 14. */
+  examples?: number;
+  /** Share of groups without a policy; default 0.15. */
+  withoutPolicy?: number;
+  /** Share of grade turns among the examples of a group with a policy; default 0.3. */
+  grading?: number;
+  wrappers?: readonly Wrapper[];
+}
+
+const kinds: readonly [string, number][] = [['plain', 0.42], ['wrapped', 0.33], ['several', 0.1], ['transformation', 0.08], ['multi-turn', 0.08]];
+const rulings = [['comply', 0.25], ['safe-complete', 0.22], ['refuse', 0.28], ['none', 0.25]] as const;
+
+/** One group. The same state of `random`, topics and answers give the same group. */
+export function makeGroup(random: Random, families: readonly Family[], answerOf: AnswerOf, options: GroupOptions = {}): TrainingGroup {
+  const count = options.examples ?? 14;
+  const wrappers = options.wrappers ?? trainingWrappers;
+  if (random.uniform() < (options.withoutPolicy ?? 0.15)) {
+    const context = { policy: null, otherFamilies: families, answerOf, wrappers, used: new Set<string>() };
+    return { system: null, examples: draw(random, context, count).map((question) => asExample(random, question)) };
+  }
+  // A share of policies in short only: without any detail no clause applies, whatever is asked.
+  const policy = makePolicy(random, families, { ...options, withoutDetail: options.withoutDetail ?? random.uniform() < 0.06 });
+  const questions = draw(random, { policy, otherFamilies: policy.otherFamilies, answerOf, wrappers, prefer: options.mustCover, used: new Set<string>() }, count);
+  const examples = questions.map((question, i) => {
+    if (random.uniform() < (options.grading ?? 0.3)) {
+      const other = questions[(i + 1) % questions.length] ?? null;
+      const graded = tries(8, () => drawGrading(random, question, { policy, answerOf, other }));
+      if (graded !== null) return gradeExample(question, graded);
+    }
+    return asExample(random, question);
+  });
+  return { system: reasoningSystem(policy.text), examples };
+}
+
+function draw(random: Random, context: Parameters<typeof drawQuestion>[1], count: number): Question[] {
+  const drawn: Question[] = [];
+  // Some combinations do not exist in some policies; that many attempts find what there is.
+  for (let attempt = 0; drawn.length < count && attempt < count * 6; attempt++) {
+    const ruling = context.policy === null ? 'none' : weighted(random, rulings);
+    const question = drawQuestion(random, context, weighted(random, kinds), ruling);
+    if (question !== null) drawn.push(question);
+  }
+  return drawn;
+}
+
+function tries<T>(count: number, attempt: () => T | null): T | null {
+  for (let i = 0; i < count; i++) {
+    const got = attempt();
+    if (got !== null) return got;
+  }
+  return null;
+}
+
+const metaOf = (question: Question): ExampleMeta => ({
+  ...question.meta,
+  restated: question.reasoning.restated,
+  clauseLine: question.reasoning.clause,
+  styleLine: question.reasoning.style,
+});
+
+const asExample = (random: Random, question: Question): TrainingExample => ({
+  messages: question.messages,
+  completion: completionOf(question, question.answer(random)),
+  kind: question.kind,
+  meta: metaOf(question),
+});
+
+const gradeExample = (question: Question, { messages, completion, grade, flaw, withCot }: NonNullable<ReturnType<typeof drawGrading>>): TrainingExample => ({
+  messages,
+  completion,
+  kind: 'grade',
+  meta: { ...metaOf(question), grading: { grade, flaw, withCot } },
+});
+
+function weighted<T>(random: Random, weights: readonly (readonly [T, number])[]): T {
+  let left = random.uniform() * weights.reduce((sum, [, weight]) => sum + weight, 0);
+  return (weights.find(([, weight]) => (left -= weight) < 0) ?? weights[0]!)[0];
+}
+
+/** Every plain request: what the base model must answer first, for `answerOf`. */
+export const plainRequests = (families: readonly Family[]): string[] => [
+  ...new Set(families.flatMap((family) => family.subtopics.flatMap((subtopic) => subtopic.requests))),
+];
+
+/** Every request for work on a text: to be answered second, for some of the texts are answers to plain requests. */
+export const textRequests = (families: readonly Family[], answerOf: AnswerOf): string[] =>
+  families.flatMap((family) => family.subtopics.flatMap((subtopic) => transformationRequests(family, subtopic, answerOf).map((made) => made.request)));
