@@ -1,0 +1,31 @@
+/** spec(category) as the models of a run see it: compiled once a category, under the run's token budget (paper, section 2.3.1). */
+import { contentId } from '../base/records.js';
+import { compileSpec, compileSummary } from './spec/compile.js';
+import type { Spec } from './spec/types.js';
+
+export class CompiledSpecs {
+  private readonly texts = new Map<string, { text: string; tokens: number }>();
+
+  constructor(
+    readonly spec: Spec,
+    private readonly maxTokens: number,
+    private readonly countTokens: (text: string) => number,
+  ) {}
+
+  private compiled(category: string): { text: string; tokens: number } {
+    let compiled = this.texts.get(category);
+    if (compiled === undefined) {
+      compiled = compileSpec(this.spec, category, { maxTokens: this.maxTokens, countTokens: this.countTokens });
+      this.texts.set(category, compiled);
+    }
+    return compiled;
+  }
+
+  /** @throws input error for a category that the specification does not have */
+  text = (category: string): string => this.compiled(category).text;
+  tokens = (category: string): number => this.compiled(category).tokens;
+  /** What records that were made under this text depend on. */
+  digest = (category: string): string => contentId('spec', this.text(category));
+  /** The summaries of all categories, principles and styles: no detail. */
+  summary = (): string => compileSummary(this.spec);
+}

@@ -1,0 +1,97 @@
+/**
+ * Stage 1b: keeps what is well-formed, passes the mechanical checks and was judged good; the best of each prompt; balanced over
+ * category × kind. The specification ends here: an SftRecord has the conversation, the CoT and the answer (paper, sections 2.3.2 and 2.3.3).
+ */
+import type { Config } from '../base/config.js';
+import { contentId, SftRecord, type Checks, type Completion, type Judgement, type Prompt } from '../base/records.js';
+import { categoryOf, isOrdinary } from './stage.js';
+
+export interface FunnelStep {
+  title: string;
+  count: number;
+  note?: string;
+}
+
+export interface Filtered {
+  records: SftRecord[];
+  funnel: FunnelStep[];
+}
+
+/** Required checks that a completion fails. Null means that there was nothing to check: no failure. */
+export const failedChecks = (checks: Checks, required: readonly (keyof Checks)[]): (keyof Checks)[] =>
+  required.filter((name) => (name === 'leaksSpec' ? checks[name] : checks[name] === false));
+
+interface Candidate {
+  prompt: Prompt;
+  completion: Completion & { cot: string };
+  /** Ordinary completions, which are not judged, have 1. */
+  score: number;
+}
+
+/** Pure; the order of the records is that of the prompts. */
+export function filterCompletions(prompts: readonly Prompt[], completions: readonly Completion[], judgements: readonly Judgement[], settings: Config['filter'], seed: number): Filtered {
+  const promptOf = new Map(prompts.map((prompt) => [prompt.id, prompt]));
+  const scoreOf = new Map(judgements.map(({ completionId, score }) => [completionId, score]));
+  const wellFormed = completions.filter((completion): completion is Completion & { cot: string } => completion.checks.wellFormed && completion.cot !== null);
+  const sound = wellFormed.filter(({ checks }) => failedChecks(checks, settings.requiredChecks).length === 0);
+  const scored = sound.flatMap((completion): Candidate[] => {
+    const prompt = promptOf.get(completion.promptId);
+    if (prompt === undefined) return [];
+    if (isOrdinary(prompt)) return completion.decision === 'comply' ? [{ prompt, completion, score: 1 }] : [];
+    const score = scoreOf.get(completion.id) ?? null;
+    return score === null ? [] : [{ prompt, completion, score }];
+  });
+  const good = scored.filter(({ score }) => score >= settings.threshold);
+  const best = bestOfEach(good, settings.perPrompt, seed);
+  const balanced = balance(best, settings.balance, seed);
+  const place = new Map(prompts.map((prompt, i) => [prompt.id, i]));
+  const records = balanced
+    .sort((a, b) => place.get(a.prompt.id)! - place.get(b.prompt.id)! || a.completion.sample - b.completion.sample)
+    .map(({ prompt, completion: { id, cot, answer } }) => SftRecord.parse({ id: contentId('sft', id, cot, answer), promptId: prompt.id, messages: prompt.messages, cot, answer }));
+  const unscored = judgements.filter(({ score }) => score === null).length;
+  return {
+    records,
+    funnel: [
+      { title: 'Prompts asked', count: new Set(completions.map(({ promptId }) => promptId)).size },
+      { title: 'Completions', count: completions.length },
+      { title: 'Well-formed', count: wellFormed.length, note: 'closed CoT, answer not empty, not cut off' },
+      { title: 'Checks hold', count: sound.length, note: failureCounts(wellFormed, settings.requiredChecks) },
+      { title: 'Scored', count: scored.length, note: `${unscored} unscored; ordinary requests need no judge` },
+      { title: `Score ${settings.threshold} or better`, count: good.length, note: 'the lowest of the judge’s runs' },
+      { title: `Best ${settings.perPrompt} of each prompt`, count: best.length },
+      { title: 'Kept for SFT', count: records.length, note: 'balanced over category × kind' },
+    ],
+  };
+}
+
+const failureCounts = (completions: readonly Completion[], required: readonly (keyof Checks)[]): string =>
+  required
+    .map((name) => [name, completions.filter(({ checks }) => failedChecks(checks, [name]).length > 0).length] as const)
+    .filter(([, count]) => count > 0)
+    .map(([name, count]) => `${name} fails ${count}`)
+    .join(', ') || 'nothing fails';
+
+/** Best first; among equals a hash decides, so that nothing of the order of work shows. */
+const ranked = (candidates: readonly Candidate[], seed: number): Candidate[] =>
+  [...candidates].sort((a, b) => b.score - a.score || (contentId('rank', seed, a.completion.id) < contentId('rank', seed, b.completion.id) ? -1 : 1));
+
+function bestOfEach(candidates: readonly Candidate[], most: number, seed: number): Candidate[] {
+  const taken = new Map<string, number>();
+  return ranked(candidates, seed).filter(({ prompt }) => {
+    const count = taken.get(prompt.id) ?? 0;
+    taken.set(prompt.id, count + 1);
+    return count < most;
+  });
+}
+
+/** Takes the worst out of cells of category × decision that hold more than `ratio` medians. Ordinary requests are a setting of their own. */
+function balance(candidates: readonly Candidate[], ratio: number, seed: number): Candidate[] {
+  const cells = new Map<string, Candidate[]>();
+  for (const candidate of ranked(candidates, seed)) {
+    const cell = isOrdinary(candidate.prompt) ? 'ordinary' : `${categoryOf(candidate.prompt)}/${candidate.completion.decision}`;
+    cells.set(cell, [...(cells.get(cell) ?? []), candidate]);
+  }
+  const sizes = [...cells].filter(([cell]) => cell !== 'ordinary').map(([, list]) => list.length).sort((a, b) => a - b);
+  const median = sizes[Math.floor(sizes.length / 2)] ?? 0;
+  return [...cells].flatMap(([cell, list]) => (cell === 'ordinary' ? list : list.slice(0, Math.max(1, Math.ceil(ratio * median)))));
+}

@@ -1,0 +1,65 @@
+/** Stage 1a: the base, with spec(category) in its context, writes CoT and answer (paper, section 2.3.1). */
+import { JsonlLog } from '../base/jsonl.js';
+import { inParallel } from '../base/parallel.js';
+import { Completion, contentId, type Prompt } from '../base/records.js';
+import type { ChatChoice } from '../engines/types.js';
+import { splitCot } from '../lm/split-cot.js';
+import { checkCompletion } from './check.js';
+import { paperLayout, sharedLayout } from './generation-prompt.js';
+import type { Spec } from './spec/types.js';
+import { categoryOf, seedFrom, type StageContext } from './stage.js';
+
+/**
+ * `samples` completions of every prompt, in the order of the prompts. Those that completions.jsonl holds are not made again;
+ * a completion's id hashes all it depends on, so after an edit of one category only that category's are missing.
+ */
+export async function generate(context: StageContext, prompts: readonly Prompt[]): Promise<Completion[]> {
+  const { bench, config, paths, progress, specs, signal } = context;
+  const { samples, layout = bench.layout, maxTokens, temperature, topP } = config.generate;
+  const model = await bench.base();
+  const log = await JsonlLog.open(paths.completions(), Completion);
+  const made = new Map(log.records.map((record) => [record.id, record]));
+  const ids = (prompt: Prompt) => completionIds(context, prompt);
+  // Prompts of one category follow each other, so that its specification is computed once.
+  const open = prompts.filter((prompt) => ids(prompt).some((id) => !made.has(id))).sort((a, b) => (categoryOf(a) < categoryOf(b) ? -1 : categoryOf(a) > categoryOf(b) ? 1 : 0));
+  const task = progress.task('generate', open.length * samples);
+  try {
+    await inParallel(
+      open,
+      bench.concurrency,
+      async (prompt) => {
+        const layOut = layout === 'paper' ? paperLayout : sharedLayout;
+        const { messages, sharedMessages } = layOut(prompt.messages, specs.text(categoryOf(prompt)));
+        const seed = seedFrom('generate', config.seed, prompt.id);
+        const { choices, usage } = await model.chat({ messages, sharedMessages, n: samples, maxTokens, temperature, topP, seed, ...(signal && { signal }) });
+        const completions = ids(prompt).flatMap((id, sample) => {
+          const choice = choices[sample];
+          // An engine's failure is not kept: going on asks again.
+          return choice === undefined || choice.stopReason === 'error' || made.has(id) ? [] : [toCompletion(id, prompt, sample, choice, specs.spec)];
+        });
+        await log.append(...completions);
+        for (const completion of completions) made.set(completion.id, completion);
+        task.advance(samples, usage.completionTokens);
+      },
+      signal,
+    );
+  } finally {
+    await log.close();
+  }
+  task.done();
+  return prompts.flatMap((prompt) => ids(prompt).flatMap((id) => made.get(id) ?? []));
+}
+
+/** Ids of a prompt's completions, by sample. */
+export function completionIds({ bench, config, specs }: StageContext, prompt: Prompt): string[] {
+  const { samples, layout = bench.layout, maxTokens, temperature, topP } = config.generate;
+  return Array.from({ length: samples }, (_, sample) =>
+    contentId('completion', specs.digest(categoryOf(prompt)), prompt.messages, bench.digests, { layout, maxTokens, temperature, topP, seed: config.seed, samples }, sample),
+  );
+}
+
+function toCompletion(id: string, prompt: Prompt, sample: number, { text, stopReason }: ChatChoice, spec: Spec): Completion {
+  const { cot, answer, malformed } = splitCot(text);
+  const checked = checkCompletion({ cot, answer, malformed, stopReason, spec, category: categoryOf(prompt) });
+  return { id, promptId: prompt.id, sample, cot, answer, stopReason, ...checked };
+}

@@ -1,0 +1,109 @@
+/** The judge G_RM: knows the specification through its prompt alone, is run k times, and the lowest run counts (paper, section 2.3.2). */
+import type { Config } from '../base/config.js';
+import { JsonlLog } from '../base/jsonl.js';
+import { inParallel } from '../base/parallel.js';
+import { contentId, Judgement, type Completion, type JudgeRequest, type JudgeRun, type Message, type Prompt, type ResponseKind } from '../base/records.js';
+import type { ChatModel } from '../engines/types.js';
+import type { CompiledSpecs } from './compiled-specs.js';
+import { failedChecks } from './filter.js';
+import { GradeJudge } from './judge-by-grades.js';
+import { JsonJudge } from './judge-by-json.js';
+import { categoryOf, isOrdinary, type StageContext } from './stage.js';
+
+/** What one run of the judge looks at. In RL there is no CoT in it. */
+export interface JudgeSubject {
+  messages: readonly Message[];
+  answer: string;
+  category: string;
+  cot?: string;
+  hint?: ResponseKind;
+}
+
+export interface JudgeOptions {
+  model: ChatModel;
+  specs: CompiledSpecs;
+  settings: Config['judge'];
+  seed: number;
+  signal?: AbortSignal;
+}
+
+/** One way of asking for a verdict. */
+export interface JudgeForm {
+  run(subject: JudgeSubject, run: number): Promise<JudgeRun>;
+}
+
+export class Judge {
+  private readonly form: JudgeForm;
+
+  constructor(options: JudgeOptions) {
+    // Grades read off log-probabilities need no parsing; a model that cannot give them is asked for JSON.
+    this.form = options.model.choiceLogprobs === undefined ? new JsonJudge(options) : new GradeJudge(options);
+  }
+
+  /** Stage 1: conversation, CoT, answer and spec(category), with the hint where there is one. */
+  judgeCompletion({ messages, answer, category, cot, hint }: JudgeSubject & { cot: string }, runs: number): Promise<JudgeRun[]> {
+    return this.runAll({ messages, answer, category, cot, ...(hint !== undefined && { hint }) }, runs);
+  }
+
+  /** Stage 2: what is passed on is built from these three fields alone, so a CoT cannot slip through (paper, section 2.4). */
+  judgeAnswer({ messages, answer, category }: JudgeRequest, runs: number): Promise<JudgeRun[]> {
+    return this.runAll({ messages: messages.map(({ role, content }) => ({ role, content })), answer, category }, runs);
+  }
+
+  private runAll(subject: JudgeSubject, runs: number): Promise<JudgeRun[]> {
+    return Promise.all(Array.from({ length: runs }, (_, run) => this.form.run(subject, run)));
+  }
+}
+
+/** The minimum of the runs; null as soon as one of them is unscored: a verdict that is missing is not a good one. */
+export function lowestScore(runs: readonly JudgeRun[]): number | null {
+  let lowest: number | null = null;
+  for (const { score } of runs) {
+    if (score === null) return null;
+    lowest = lowest === null ? score : Math.min(lowest, score);
+  }
+  return lowest;
+}
+
+/**
+ * Stage 1b: judges the completions that pass the required mechanical checks; the others would be dropped whatever it said, and
+ * malformed ones are never judged. Ordinary prompts are not judged: no policy speaks of them.
+ * @returns the judgements of these completions, in their order
+ */
+export async function judge(context: StageContext, prompts: readonly Prompt[], completions: readonly Completion[]): Promise<Judgement[]> {
+  const { bench, config, paths, progress, specs, signal } = context;
+  const promptOf = new Map(prompts.map((prompt) => [prompt.id, prompt]));
+  const due = completions.flatMap((completion) => {
+    const prompt = promptOf.get(completion.promptId);
+    if (prompt === undefined || isOrdinary(prompt) || completion.cot === null) return [];
+    if (!completion.checks.wellFormed || failedChecks(completion.checks, config.filter.requiredChecks).length > 0) return [];
+    const id = contentId('judgement', completion.id, completion.cot, completion.answer, specs.digest(categoryOf(prompt)), bench.digests, config.judge, config.seed, config.judge.hint ? prompt.ideal : null);
+    return [{ id, prompt, completion, cot: completion.cot }];
+  });
+  const log = await JsonlLog.open(paths.judgements(), Judgement);
+  const made = new Map(log.records.map((record) => [record.id, record]));
+  const open = due.filter(({ id }) => !made.has(id));
+  const judging = new Judge({ model: await bench.base(), specs, settings: config.judge, seed: config.seed, ...(signal && { signal }) });
+  const task = progress.task('judge', open.length);
+  try {
+    await inParallel(
+      open,
+      bench.concurrency,
+      async ({ id, prompt, completion, cot }) => {
+        const hint = config.judge.hint ? prompt.ideal : undefined;
+        const subject = { messages: prompt.messages, answer: completion.answer, category: categoryOf(prompt), cot, ...(hint !== undefined && { hint }) };
+        const runs = await judging.judgeCompletion(subject, config.judge.runs);
+        const judgement: Judgement = { id, completionId: completion.id, runs, score: lowestScore(runs) };
+        await log.append(judgement);
+        made.set(id, judgement);
+        task.advance();
+      },
+      signal,
+    );
+  } finally {
+    await log.close();
+  }
+  const judgements = due.flatMap(({ id }) => made.get(id) ?? []);
+  task.done(`${judgements.filter(({ score }) => score === null).length} unscored`);
+  return judgements;
+}
