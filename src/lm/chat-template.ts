@@ -19,7 +19,7 @@ export interface ModelRenderer extends Renderer {
 }
 
 /**
- * Probes the template once, in a worker; rendering is then synchronous.
+ * Probes the template once, in a process of its own; rendering is then synchronous.
  * Contents are kept as they are: templates that drop `<think>` from earlier assistant turns are not followed in that.
  * @throws input error when there is no template or it cannot be reduced to frames
  */

