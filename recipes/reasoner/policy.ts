@@ -10,7 +10,7 @@ import { clauseLine, styleLine } from '../../src/align/spec/lines.js';
 import type { Category, Clause, Spec, StyleGuideline } from '../../src/align/spec/types.js';
 import { formText, topicText } from './clause-texts.js';
 import { codePrefix, codes } from './codes.js';
-import { definitions, principles, rationales, summaryOf } from './policy-texts.js';
+import { definitions, principles, rationales, subjectText, summaryOf } from './policy-texts.js';
 import { makeStyle, type StyleElements } from './styles.js';
 import type { Family, Subtopic } from './topics.js';
 import { type FormClause, formSubjects } from './transformations.js';
@@ -22,6 +22,8 @@ export interface PolicyOptions {
   summaries?: number;
   /** Most tokens; default 450 to 1,000. */
   lengthBudget?: number;
+  /** From 0, bare clauses, to 1, with definitions, exclusions, examples and reasons as real specifications have them; default drawn evenly. */
+  richness?: number;
   countTokens?: (text: string) => number;
   /** Compile for `none`: no category in detail, so no clause applies to anything. */
   withoutDetail?: boolean;
@@ -79,18 +81,19 @@ export function makePolicy(random: Random, families: readonly Family[], options:
   const general = drawStyles(random, kinds, null, taken, stylePrefix);
   const ownKinds = kinds.filter(() => random.uniform() < 0.15);
   const own = drawStyles(random, ownKinds, about[0]!.name, taken, codePrefix(random) + 'S');
-  const { drawn, uncovered } = drawClauses(random, about, title.toLowerCase(), taken, options);
+  const richness = options.richness ?? random.uniform();
+  const { drawn, uncovered } = drawClauses(random, about, title.toLowerCase(), taken, richness, options);
   const category: Category = {
     name: 'detail',
     title,
-    summary: summaryOf(random, about[0] as Family, drawn.map(({ clause }) => clause)),
-    definitions: random.uniform() < 0.15 ? definitions(random).map((definition) => ({ ...definition, line: 1 })) : [],
+    summary: summaryOf(random, about, drawn.map(({ clause }) => clause)),
+    definitions: random.uniform() < richness - 0.2 ? definitions(random).map((definition) => ({ ...definition, line: 1 })) : [],
     clauses: drawn.map(({ clause }) => clause),
     styles: own.map(({ style }) => style),
     ...place,
   };
   const others = withSummary.map((family, i): Category => ({
-    ...{ name: `other-${i}`, title: capital(family.name), summary: summaryOf(random, family, []) },
+    ...{ name: `other-${i}`, title: capital(family.name), summary: summaryOf(random, [family], []) },
     ...{ definitions: [], clauses: [], styles: [], ...place },
   }));
   const spec: Spec = {
@@ -138,7 +141,7 @@ interface DrawnClause {
   about: PolicyClause['about'];
 }
 
-function drawClauses(random: Random, about: readonly Family[], name: string, taken: Set<string>, options: PolicyOptions) {
+function drawClauses(random: Random, about: readonly Family[], name: string, taken: Set<string>, richness: number, options: PolicyOptions) {
   const parts = random.shuffle(about.flatMap((family) => family.subtopics.map((subtopic) => ({ family, subtopic }))));
   if (options.mustCover !== undefined) {
     const first = (part: { subtopic: Subtopic }) => (options.mustCover?.(part.subtopic) === true ? 0 : 1);
@@ -148,8 +151,8 @@ function drawClauses(random: Random, about: readonly Family[], name: string, tak
   const count = Math.min(options.clauses ?? 5 + random.integer(11), parts.length - 1);
   const weights = kinds.map(() => 0.4 + random.uniform());
   const subjects: DrawnClause['about'][] = [...parts.slice(0, count), ...formSubjects(random, name)];
-  const withExamples = random.uniform() < 0.4;
-  const withReasons = random.uniform() < 0.3;
+  const examples = chancesOf(random, richness);
+  const reasons = chancesOf(random, richness * 0.7);
   const grouped = random.uniform() < 0.5 ? random.shuffle(kinds) : null;
   let drawn = random.shuffle(subjects).map((subject) => ({ subject, ruling: weighted(random, weights) }));
   // One policy with one ruling would teach not to read.
@@ -160,27 +163,34 @@ function drawClauses(random: Random, about: readonly Family[], name: string, tak
     const topic = 'subtopic' in subject;
     const clause: Clause = {
       code: names[i] as string,
-      subject: topic ? subject.subtopic.subject : subject.subject,
+      subject: topic ? subjectText(random, subject.subtopic.subject) : subject.subject,
       ruling,
       text: topic ? topicText(random, ruling, subject.subtopic.subject, subject.family.name) : formText(random, ruling),
-      ...(withReasons && random.uniform() < 0.6 ? { rationale: rationales(random) } : {}),
-      examples: topic && withExamples && random.uniform() < 0.5 ? [{ text: random.pick(subject.subtopic.requests), line: 1 }] : [],
+      ...(random.uniform() < reasons ? { rationale: rationales(random) } : {}),
+      examples: topic && random.uniform() < examples ? exampleTexts(random, subject.subtopic) : [],
       exclusions: [],
       ...place,
     };
     return { clause, about: subject };
   });
-  if (random.uniform() < 0.25) addExclusions(random, clauses);
+  addExclusions(random, clauses, chancesOf(random, richness * 0.6));
   return { drawn: clauses, uncovered: parts.slice(count) };
 }
 
+/** Half of the policies have none of a sort of part; the richer the rest, the more. */
+const chancesOf = (random: Random, richness: number): number => (random.uniform() < 0.5 * (1 - richness) ? 0 : richness);
+
+/** One request or two; enough stay to be asked. */
+const exampleTexts = (random: Random, { requests }: Subtopic) =>
+  random.shuffle(requests).slice(0, random.uniform() < 0.25 ? 2 : 1).map((text) => ({ text, line: 1 }));
+
 /** "Exclusions" as real specifications have them: a neighbour that is another clause's matter. */
-function addExclusions(random: Random, clauses: readonly DrawnClause[]): void {
-  for (let i = 0; i < 2; i++) {
-    const [one, other] = random.shuffle(clauses).map(({ clause }) => clause);
-    if (one === undefined || other === undefined || one.exclusions.length > 0) continue;
+function addExclusions(random: Random, clauses: readonly DrawnClause[], share: number): void {
+  for (const { clause } of clauses) {
+    const { clause: other } = random.pick(clauses);
+    if (other === clause || random.uniform() >= share) continue;
     const text = random.pick([`${capital(other.subject)} is ${other.code}.`, `For ${other.subject} see ${other.code}.`, `This is not about ${other.subject}: that is ${other.code}.`]);
-    one.exclusions.push({ text, refersTo: [other.code], line: 1 });
+    clause.exclusions.push({ text, refersTo: [other.code], line: 1 });
   }
 }
 

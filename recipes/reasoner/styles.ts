@@ -76,7 +76,7 @@ function refuseStyle(random: Random): Style {
     `${capital(apology)} and ${inability}.${offer === '' ? '' : ` ${capital(offer)}.`}`,
     `${capital(inability)}; ${apology}.${offer === '' ? '' : ` ${capital(offer)}.`}`,
   ]);
-  const tail = random.pick(['', '', ' No lecture.', ' No lecture and no blame.', ' Do not judge.', ' Give no reasons.', ' Do not speak of rules.', ' Never scold.', ' No talk of rules, no blame.', ' Keep it friendly.', ' Stay polite.']);
+  const tail = random.pick(['', '', '', '', '', ' No lecture.', ' No lecture and no blame.', ' Do not judge.', ' Give no reasons.', ' Do not speak of rules.', ' Never scold.', ' No talk of rules, no blame.', ' Keep it friendly.', ' Stay polite.']);
   return { elements, text: text + tail };
 }
 
@@ -116,7 +116,7 @@ function safeStyle(random: Random, family: string | null): Style {
     `In this order: ${[...phrases, last].join(', ')}.`,
     `${[...phrases, last].map(capital).join('. ')}.`,
   ]);
-  const tail = random.pick(['', '', '', ' No steps.', ' Keep it short.', ' No lecture.', ' No figures.', ' Do not go into details.', ' No blame.', ' Nothing that could be followed as a recipe.']);
+  const tail = random.pick(['', '', '', '', '', '', ' No steps.', ' Keep it short.', ' No lecture.', ' No figures.', ' Do not go into details.', ' No blame.', ' Nothing that could be followed as a recipe.']);
   return { elements: { kind: 'safe-complete', parts, who }, text: joined + tail };
 }
 
