@@ -33,7 +33,8 @@ export interface QuestionMeta {
   style: string | null;
   decision: ResponseKind;
   wrapper: string | null;
-  subtopic: string;
+  /** What an answer may name: the clause's subject, or the subtopic's where no clause applies. */
+  subject: string;
   /** `family/subject`, to look up whether it was trained on. */
   topic: string;
 }
@@ -120,18 +121,19 @@ function questionOf(context: AskContext, target: Target, kind: string, messages:
   const own = decision === 'comply' ? context.answerOf(askedOf) : undefined;
   if (decision === 'comply' && !usable(own)) return null;
   const cited = decision === 'comply' ? null : style;
+  const subject = target.clause?.subject ?? target.subtopic.subject;
   return {
     messages,
     reasoning: { restated: target.restated, clause: target.clause?.line ?? null, style: cited?.line ?? null, decision },
     answer: (random) => {
       const elements = style?.elements;
       if (elements === undefined || elements.kind === 'comply') return cutToStyle(own ?? '', elements ?? plainComply);
-      return styleAnswer(random, elements, target.clause?.subject ?? target.subtopic.subject, target.family.name);
+      return styleAnswer(random, elements, subject, target.family.name);
     },
     kind,
     meta: {
       request: target.request, clause: target.clause?.code ?? null, style: cited?.code ?? null, decision, wrapper,
-      ...{ subtopic: target.subtopic.subject, topic: `${target.family.name}/${target.subtopic.subject}` },
+      subject, topic: `${target.family.name}/${target.subtopic.subject}`,
     },
   };
 }

@@ -105,18 +105,18 @@ const lectures: Record<ResponseKind, readonly string[]> = {
 function policyTalk(question: Question): string[] {
   const code = question.meta.clause ?? question.meta.style ?? 'A1';
   return [
-    `{a} This follows from policy ${code}.`, `{a} My policy on ${question.meta.subtopic} says so.`, `{a} (${code})`, `According to ${code}: {a}`, '{a} My rules tell me to do it this way.', `{a} The policy line [${code}] decides this.`, '{a} That is what my instructions say.',
+    `{a} This follows from policy ${code}.`, `{a} My policy on ${question.meta.subject} says so.`, `{a} (${code})`, `According to ${code}: {a}`, '{a} My rules tell me to do it this way.', `{a} The policy line [${code}] decides this.`, '{a} That is what my instructions say.',
   ];
 }
 
 /** Right kind, but not what the guideline asks for. */
 function otherStyle(random: Random, question: Question, { policy }: Context): string | null {
-  const { decision, subtopic, topic } = question.meta;
+  const { decision, subject, topic } = question.meta;
   const wanted = policy.styles[decision].elements;
   if (wanted.kind === 'comply') return keepsKind(`${random.pick(needless)} ${question.answer(random)}`, decision);
   for (let tries = 0; tries < 20; tries++) {
     const elements = makeStyle(random, decision, null).elements as RefuseElements | SafeElements;
-    if (plainlyDifferent(wanted, elements)) return styleAnswer(random, elements, subtopic, topic);
+    if (plainlyDifferent(wanted, elements)) return styleAnswer(random, elements, subject, topic);
   }
   return null;
 }
@@ -130,13 +130,13 @@ function plainlyDifferent(wanted: RefuseElements | SafeElements, got: RefuseElem
 }
 
 function wrongKind(random: Random, question: Question, { policy, answerOf }: Context): string | null {
-  const { decision, request, subtopic, topic } = question.meta;
+  const { decision, request, subject, topic } = question.meta;
   const other = random.pick((['comply', 'safe-complete', 'refuse'] as const).filter((kind) => kind !== decision));
   if (other === 'comply') {
     const own = answerOf(request);
     return usable(own) ? own : null;
   }
-  return styleAnswer(random, policy.styles[other].elements as RefuseElements | SafeElements, subtopic, topic);
+  return styleAnswer(random, policy.styles[other].elements as RefuseElements | SafeElements, subject, topic);
 }
 
 /** An answer to something else. A refusal that names nothing is on every topic, so only answers with content can be off topic. */
