@@ -162,6 +162,15 @@ describe('rendering', () => {
     expect(() => alternating.promptTokens([assistant('p')])).toThrow(/without a message before it/);
   });
 
+  it('takes a system message first where the template moves all of them there, and leaves the opening think tag to the completion', async () => {
+    const moving = byteSource(`{% set ns = namespace(s='') %}{% for m in messages %}{% if m.role == 'system' %}{% set ns.s = m.content %}{% endif %}{% endfor %}{{ bos_token }}{{ ns.s }}{% for m in messages %}{% if m.role == 'user' %}<|start|>U{{ m.content }}{% elif m.role == 'assistant' %}<|start|>A{{ m.content }}<|end|>{% endif %}{% endfor %}{% if add_generation_prompt %}<|start|>A<think>\n{% endif %}`);
+    const renderer = await createRenderer(moving);
+    expect(show(moving, renderer.promptTokens([system('S'), user('U')]))).toBe('⟦bos⟧S⟦start⟧UU⟦start⟧A');
+    expect(show(moving, renderer.promptTokens([user('U'), assistant('<think>\n')]))).toBe('⟦bos⟧⟦start⟧UU⟦start⟧A<think>\n');
+    expect(renderer.endOfTurn).toBe(2);
+    expect(() => renderer.promptTokens([user('U'), system('S')])).toThrow(/does not take a system message after a user message/);
+  });
+
   it('fixes the date, so that a run can go on tomorrow', async () => {
     const dated = byteSource(`{{ strftime_now('%d %b %Y') }}\n${framing}`);
     expect(show(dated, (await createRenderer(dated)).promptTokens([user('U')]))).toMatch(/^26 Jul 2024\n/);

@@ -12,7 +12,7 @@ type Role = Message['role'];
 export interface TemplateFrames {
   /** Text between two contents: key `user>assistant`; `>user` is the text before the first content. */
   between: ReadonlyMap<string, string>;
-  /** Text after the last content that opens the assistant's turn, by the last message's role. */
+  /** Text after the last content that opens the assistant's turn, by the last message's role; without a `<think>` at its end, which completions write themselves. */
   generation: ReadonlyMap<string, string>;
   /** Roles whose contents the template strips, and on which sides. */
   strips: ReadonlyMap<string, { start: boolean; end: boolean }>;
@@ -22,7 +22,7 @@ export interface TemplateFrames {
 
 /** Holds what an escaping or rewriting template would change. */
 const probe = (index: number) => `Xq${index}<&>"'\\ é\n\n{{ 1 }} 0${index}qX`;
-const longestProbe = 4;
+const longestProbe = 3;
 
 /**
  * @param variables texts of special tokens that the template may name
@@ -30,9 +30,7 @@ const longestProbe = 4;
  */
 export async function findFrames(template: string, variables: Record<string, string | null>): Promise<TemplateFrames> {
   let reason = '';
-  // Roles that spoil a template otherwise regular (tool results, or system texts merged into user turns) are left out.
-  for (const roles of [['system', 'user', 'assistant', 'tool'], ['system', 'user', 'assistant'], ['user', 'assistant']] as Role[][]) {
-    const shapes = probeShapes(roles);
+  for (const shapes of probeSets) {
     const padded = shapes.filter((shape) => shape.length <= 3);
     const renderings = await renderTemplate(
       template,
@@ -53,18 +51,33 @@ export async function findFrames(template: string, variables: Record<string, str
   throw inputError(`the model's chat template does more than frame messages (${reason}), so prompts cannot be composed from it. Put a plain chat_template.jinja into the model's folder.`);
 }
 
-/** All sequences of roles up to a length, and a few longer ones; the last is never the assistant's: that is a prefill. */
-function probeShapes(roles: Role[]): Role[][] {
+/**
+ * All sequences of roles up to a length, and a few longer ones; the last is never the assistant's: that is a prefill.
+ * @param systemFirst also each of them with a system message before it
+ */
+function probeShapes(roles: Role[], systemFirst = false): Role[][] {
   let shapes: Role[][] = [[]];
   const all: Role[][] = [];
   for (let length = 1; length <= longestProbe; length++) {
     shapes = shapes.flatMap((shape) => roles.map((role) => [...shape, role]));
     all.push(...shapes);
   }
-  const turns: Role[] = ['user', 'assistant', 'user', 'assistant', 'user', 'assistant', 'user'];
-  all.push(turns, ['system', ...turns]);
-  return all.filter((shape) => shape.at(-1) !== 'assistant' && shape.every((role) => roles.includes(role)));
+  all.push(['user', 'assistant', 'user', 'assistant', 'user', 'assistant', 'user']);
+  if (systemFirst || roles.includes('system')) all.push(...all.map((shape): Role[] => ['system', ...shape]), ['system']);
+  return all.filter((shape) => shape.at(-1) !== 'assistant');
 }
+
+/**
+ * What spoils a template otherwise regular is left out, one thing after another: system texts after the first message
+ * (often moved to the front), tool results (often written as JSON), all system texts (sometimes merged into a user turn).
+ */
+const probeSets: Role[][][] = [
+  probeShapes(['system', 'user', 'assistant', 'tool']),
+  probeShapes(['user', 'assistant', 'tool'], true),
+  probeShapes(['user', 'assistant'], true),
+  probeShapes(['user', 'assistant', 'tool']),
+  probeShapes(['user', 'assistant']),
+];
 
 /** The frames, or a phrase that says what is irregular. */
 function readFrames(shapes: Role[][], renderings: Rendering[]): Omit<TemplateFrames, 'strips'> | string {
@@ -79,7 +92,8 @@ function readFrames(shapes: Role[][], renderings: Rendering[]): Omit<TemplateFra
     }
     const cuts = cutAtProbes(rendering.text, shape.length);
     if (!cuts) return `it changes or moves contents in ${shape.join(', ')}`;
-    for (const [i, frame] of cuts.entries()) {
+    for (const [i, cut] of cuts.entries()) {
+      const frame = i < shape.length ? cut : cut.replace(/<think>\s*$/, '');
       const [map, key] = i < shape.length ? [between, `${shape[i - 1] ?? ''}>${shape[i]}`] : [generation, shape[i - 1] as string];
       const known = map.get(key);
       if (known !== undefined && known !== frame) return `the text around ${key.replace('>', ' → ')} differs from one conversation to another`;
