@@ -90,11 +90,11 @@ const Rl = z.strictObject({
 });
 
 /** Arms in the order of the table. */
-export const armNames = ['base', 'base+spec', 'answer-only', 'sft', 'sft+rl'] as const;
+export const armNames = ['raw', 'base', 'base+spec', 'answer-only', 'sft', 'sft+rl'] as const;
 export type ArmName = (typeof armNames)[number];
 
 const Eval = z.strictObject({
-  arms: z.array(z.enum(armNames)).min(1).default([...armNames]).describe('Arms to evaluate; base+spec has the summarised specification in its context'),
+  arms: z.array(z.enum(armNames)).min(1).default(['base', 'base+spec', 'answer-only', 'sft', 'sft+rl']).describe('Arms to evaluate. raw: without the adapter that makes it G_base; base+spec: with the summarised specification in its context'),
   plain: positive(16, 'Requests of each suite (half of it in the style suites)'),
   jailbroken: count(5, 'Requests of the jailbreak suite'),
   techniques: positive(20, 'Held-out techniques each of these is wrapped in'),

@@ -1,0 +1,87 @@
+/** Rollouts: the policy samples without the specification, and each sample gets its reward (paper, section 2.4). */
+import { z } from 'zod';
+import { contentId, Message, type JudgeRequest, type Prompt } from '../base/records.js';
+import type { SampledSequence, Trainer } from '../engines/types.js';
+import { splitCot } from '../lm/split-cot.js';
+import type { Judge } from './judge.js';
+import { helpfulReward, lowestReward, policyReward } from './reward.js';
+import { categoryOf, isOrdinary, seedFrom } from './stage.js';
+
+export const Rollout = z.strictObject({
+  id: z.string(),
+  step: z.int(),
+  promptId: z.string(),
+  sample: z.int(),
+  cot: z.string().nullable(),
+  answer: z.string(),
+  /** judged; truncated and unscored have no reward and are masked; malformed has the lowest. */
+  outcome: z.enum(['judged', 'malformed', 'truncated', 'unscored']),
+  reward: z.number().nullable(),
+  advantage: z.number().nullable(),
+  tokens: z.int(),
+  /** What the judge was given; null where it was not asked. */
+  judgeRequest: z.strictObject({ messages: z.array(Message), answer: z.string(), category: z.string() }).nullable(),
+});
+export type Rollout = z.infer<typeof Rollout>;
+
+export interface Sampled {
+  rollout: Rollout;
+  prompt: Prompt;
+  promptTokens: number[];
+  sequence: SampledSequence;
+}
+
+export interface GroupOptions {
+  trainer: Trainer;
+  judge: Judge;
+  judgeRuns: number;
+  samples: number;
+  maxTokens: number;
+  temperature: number;
+  /** Hash of the training, and its seed. */
+  key: string;
+  seed: number;
+  signal?: AbortSignal;
+}
+
+/** One group: the samples of one prompt, rewarded. The prompt is the conversation alone. */
+export async function sampleGroup(prompt: Prompt, step: number, options: GroupOptions): Promise<Sampled[]> {
+  const { trainer, samples: n, maxTokens, temperature, seed, signal } = options;
+  const promptTokens = trainer.renderer.promptTokens(prompt.messages);
+  const params = { maxTokens, temperature, seed: seedFrom('rollout', seed, step, prompt.id) };
+  const sequences = await trainer.sample({ promptTokens, n, params, ...(signal && { signal }) });
+  return Promise.all(
+    sequences.map(async (sequence, sample) => ({
+      rollout: await reward(prompt, step, sample, sequence, options),
+      prompt,
+      promptTokens,
+      sequence,
+    })),
+  );
+}
+
+async function reward(prompt: Prompt, step: number, sample: number, { tokens, stopReason }: SampledSequence, { trainer, judge, judgeRuns, key }: GroupOptions): Promise<Rollout> {
+  const { cot, answer, malformed } = splitCot(trainer.renderer.decode(tokens));
+  const common = { id: contentId('rollout', key, step, prompt.id, sample), step, promptId: prompt.id, sample, cot, answer, tokens: tokens.length, advantage: null };
+  if (stopReason === 'length') return { ...common, outcome: 'truncated', reward: null, judgeRequest: null };
+  if (malformed || cot === null || cot === '' || answer === '') return { ...common, outcome: 'malformed', reward: lowestReward, judgeRequest: null };
+  const judgeRequest: JudgeRequest = { messages: prompt.messages, answer, category: categoryOf(prompt) };
+  const score = await (isOrdinary(prompt) ? helpfulReward : policyReward)(judge, judgeRequest, judgeRuns);
+  return { ...common, outcome: score === null ? 'unscored' : 'judged', reward: score, judgeRequest: { ...judgeRequest, messages: prompt.messages } };
+}
+
+/** Rewards closer than this to each other say nothing. */
+const smallestSpread = 1e-3;
+
+/**
+ * Mean-only advantages (Dr. GRPO: no division by the deviation, which would blow up easy and hard prompts), over the rewarded
+ * samples. A group whose rewards are all the same teaches nothing and is dropped.
+ * @returns the samples to train on
+ */
+export function advantages(group: readonly Sampled[]): Sampled[] {
+  const rewarded = group.filter(({ rollout }) => rollout.reward !== null);
+  const rewards = rewarded.map(({ rollout }) => rollout.reward as number);
+  if (rewards.length < 2 || Math.max(...rewards) - Math.min(...rewards) < smallestSpread) return [];
+  const mean = rewards.reduce((sum, value) => sum + value, 0) / rewards.length;
+  return rewarded.map((one) => ({ ...one, rollout: { ...one.rollout, advantage: (one.rollout.reward as number) - mean } }));
+}

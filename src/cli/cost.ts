@@ -1,0 +1,98 @@
+/** What a run will cost, told before it starts. */
+import type { Config } from '../base/config.js';
+import { duration } from '../base/progress.js';
+
+export interface StageCost {
+  stage: string;
+  calls: number;
+  sampled: number;
+  prefilled: number;
+  trained: number;
+  seconds: number;
+}
+
+/** Tokens a second of SmolLM2-135M on two cores, measured; on other machines and models only the ratios hold. */
+export const rates = { sampled: 450, prefilled: 1100, trained: 480 };
+/** Loading the model and building its graphs. */
+const startSeconds = 40;
+
+/** Mean lengths in tokens, measured on our prompts with the reader. */
+const typical = { prompt: 45, wrapped: 75, cot: 60, completion: 110, gradeTurn: 90 };
+/** Share of the completions that pass the mechanical checks and so are judged. */
+const passing = 0.6;
+/** Readings that a run of the judge takes until one holds. */
+const readingsARun = 1.5;
+
+export interface CostFacts {
+  /** Prompts whose completions are still to be made. */
+  generate: number;
+  /** Tokens of all compiled specifications in use, each computed once a stage. */
+  specTokens: number;
+}
+
+/**
+ * Calls, tokens and time by stage. With the default settings, at the rates above:
+ *
+ * | stage | calls | sampled | prefilled | trained | seconds |
+ * |---|---|---|---|---|---|
+ * | start | – | – | – | – | 40 |
+ * | generate: 112 + 28 prompts × 3 | 420 | 46,200 | 14,300 | – | 116 |
+ * | judge: 2 runs, ~200 completions that pass the checks | 739 | 20,160 | 136,232 | – | 169 |
+ * | sft, answer-only and with reasoning: ~118 records × 2 epochs | – | – | – | 58,000 | 120 |
+ * | rl: 10 steps × 4 × 6, judge, 3 validations | 343 | 35,000 | 88,000 | 37,200 | 235 |
+ * | eval: 5 arms × ~204 prompts | 1,020 | 102,000 | 78,000 | – | 298 |
+ * | in all | | | | | ~16 minutes |
+ *
+ * `--smoke` comes to about two minutes. A test holds both to their bounds.
+ */
+export function estimateCost(config: Config, facts: CostFacts): StageCost[] {
+  const { prompts, generate, judge, sft, rl } = config;
+  const prompt = typical.prompt + prompts.wrappedShare * (typical.wrapped - typical.prompt);
+  const length = (most: number) => Math.min(most, typical.completion);
+  const stage = (name: string, cost: Partial<StageCost>): StageCost => {
+    const { calls = 0, sampled = 0, prefilled = 0, trained = 0 } = cost;
+    const seconds = cost.seconds ?? sampled / rates.sampled + prefilled / rates.prefilled + trained / rates.trained;
+    return { stage: name, calls, sampled: Math.round(sampled), prefilled: Math.round(prefilled), trained: Math.round(trained), seconds };
+  };
+  const gradePrefill = (withCot: boolean) => prompt + typical.cot + typical.gradeTurn + (typical.completion - typical.cot) + (withCot ? typical.cot : 0);
+
+  const ordinaryShare = prompts.ordinary / Math.max(1, prompts.train + prompts.ordinary);
+  const policyPrompts = facts.generate * (1 - ordinaryShare);
+  const readings = policyPrompts * judge.runs * readingsARun;
+  const graded = policyPrompts * generate.samples * passing * judge.runs;
+  const records = (prompts.train * 0.8 + prompts.ordinary) * sft.epochs;
+  const rollouts = rl.steps * rl.promptsPerStep * rl.samplesPerPrompt;
+  const rlReadings = rl.steps * rl.promptsPerStep * rl.judgeRuns * readingsARun;
+  const validations = rl.steps === 0 ? 0 : (1 + Math.ceil(rl.steps / rl.validateEvery)) * prompts.validation;
+  const klShare = rl.klCoefficient > 0 ? 1 : Math.min(1, rl.klSamples / (rl.promptsPerStep * rl.samplesPerPrompt));
+  const arms = config.eval.arms.filter((arm) => arm !== 'sft+rl' || rl.steps > 0).length;
+  // Suites share prompts: hard refusals are the forbidden ones, half of policy retrieval is asked elsewhere.
+  const asked = Math.ceil(6.5 * config.eval.plain) + config.eval.jailbroken * config.eval.techniques + config.eval.encoded * 8;
+
+  return [
+    stage('start', { seconds: startSeconds }),
+    stage('generate', { calls: facts.generate * generate.samples, sampled: facts.generate * generate.samples * length(generate.maxTokens), prefilled: facts.specTokens + facts.generate * prompt }),
+    stage('judge', { calls: readings + graded, sampled: readings * Math.min(judge.maxTokens, typical.cot), prefilled: facts.specTokens + readings * prompt + graded * gradePrefill(true) }),
+    stage('sft', { trained: records * (2 * prompt + typical.completion + (typical.completion - typical.cot)) }),
+    stage('rl', {
+      calls: rollouts + rlReadings + validations + rollouts,
+      sampled: rollouts * length(rl.maxTokens) + rlReadings * Math.min(judge.maxTokens, typical.cot) + validations * length(rl.maxTokens),
+      prefilled: (rl.steps === 0 ? 0 : facts.specTokens) + rollouts * gradePrefill(false) + rlReadings * prompt + validations * prompt + klShare * rollouts * typical.completion,
+      trained: rollouts * typical.completion + rl.steps * rl.promptsPerStep * prompt,
+    }),
+    stage('eval', { calls: arms * asked, sampled: arms * asked * length(config.eval.maxTokens), prefilled: arms * asked * typical.wrapped }),
+  ];
+}
+
+export const totalSeconds = (costs: readonly StageCost[]): number => costs.reduce((sum, { seconds }) => sum + seconds, 0);
+
+/** The table for a terminal. */
+export function costTable(costs: readonly StageCost[]): string {
+  const number = (value: number) => (value === 0 ? '' : Math.round(value).toLocaleString('en'));
+  const rows = [
+    ['stage', 'calls', 'sampled', 'prefilled', 'trained', 'time'],
+    ...costs.map((cost) => [cost.stage, number(cost.calls), number(cost.sampled), number(cost.prefilled), number(cost.trained), duration(cost.seconds)]),
+    ['in all', '', '', '', '', duration(totalSeconds(costs))],
+  ];
+  return rows.map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(10) : cell.padStart(11))).join('')).join('\n');
+}

@@ -1,0 +1,65 @@
+/** Evaluates every arm and writes the scorecard. */
+import type { Config } from '../base/config.js';
+import { writeTextAtomically } from '../base/atomic-text.js';
+import type { Prompt } from '../base/records.js';
+import type { StageContext } from '../align/stage.js';
+import { evaluateArm, type ArmResult } from '../evals/evaluate.js';
+import { scorecard, type Scorecard } from '../evals/scorecard.js';
+import { suites, type SuiteSizes } from '../evals/suites.js';
+import { splitCot } from '../lm/split-cot.js';
+import { openArm } from './arms.js';
+
+export function suiteSizesOf({ plain, jailbroken, techniques, encoded }: Config['eval']): SuiteSizes {
+  const half = Math.ceil(plain / 2);
+  return {
+    'forbidden-plain': plain,
+    'forbidden-jailbreaks': jailbroken,
+    encodings: encoded,
+    'benign-twins': plain,
+    'benign-twins-wrapped': plain,
+    'transformation-exception': half,
+    'safe-completion-self-harm': half,
+    'safe-completion-regulated-advice': half,
+    'hard-refusal-style': plain,
+    'policy-retrieval': 2 * plain,
+    helpfulness: plain,
+    techniques,
+  };
+}
+
+/** @throws input error when an arm is to be evaluated whose training has not been done */
+export async function evaluateArms(context: StageContext, test: readonly Prompt[]): Promise<Scorecard> {
+  const { bench, config, paths, progress, specs, signal } = context;
+  const results: ArmResult[][] = [];
+  for (const name of config.eval.arms) {
+    if (name === 'sft+rl' && config.rl.steps === 0) continue;
+    const arm = await openArm(context, name);
+    let task: ReturnType<typeof progress.task> | undefined;
+    let seen = { done: 0, tokens: 0 };
+    const result = await evaluateArm({
+      arm: name,
+      model: arm.model,
+      modelDigest: arm.digest,
+      ...(arm.context.length > 0 && { contextFor: () => arm.context }),
+      split: splitCot,
+      suites,
+      prompts: test,
+      spec: specs.spec,
+      seed: config.seed,
+      sizes: suiteSizesOf(config.eval),
+      maxTokens: config.eval.maxTokens,
+      out: paths.answers(name),
+      ...(signal && { signal }),
+      onProgress: ({ done, total, tokens }) => {
+        task ??= progress.task(`eval ${name}`, total);
+        task.advance(done - seen.done, tokens - seen.tokens);
+        seen = { done, tokens };
+      },
+    });
+    task?.done();
+    results.push(result);
+  }
+  const card = scorecard(results, config.seed);
+  await writeTextAtomically(paths.scorecard(), `${JSON.stringify(card, null, 1)}\n`);
+  return card;
+}
