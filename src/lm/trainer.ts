@@ -39,8 +39,7 @@ export class LoraTrainer {
   private async load(backward: boolean): Promise<LoadedGraph> {
     const { config, weights, head, lora } = this.model;
     const built = buildTrainingGraph(config, weights, head, lora, backward);
-    // Unpacked weights: forward and backward share one copy; the products are large enough for packing on the fly.
-    return { ...built, session: await Session.create(built.graph, { ...this.options, prepack: false }) };
+    return { ...built, session: await Session.create(built.graph, this.options) };
   }
 
   /** Log-probabilities of the targets under `adapter`, no gradients. */

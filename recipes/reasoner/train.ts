@@ -1,0 +1,163 @@
+/**
+ * Trains G_base, the reader: `npm run reasoner [-- --steps 240 --seed 1 --out adapters/reasoner]`.
+ * 1. The bare base model answers everyday requests (self-distillation: nothing is borrowed).
+ * 2. A LoRA learns from generated policies to restate, cite, decide, answer and grade.
+ * 3. It is measured on policies and topics that it never saw, and written as a BF16 PEFT adapter.
+ * Every part goes on where it stopped.
+ */
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { packageRoot } from '../../src/base/package-root.js';
+import { Random } from '../../src/base/random.js';
+import type { Message } from '../../src/base/records.js';
+import { createEmbeddedEngine, type EmbeddedEngine } from '../../src/engines/embedded/index.js';
+import { readAdapter, writeAdapter } from '../../src/lm/peft.js';
+import type { Datum } from '../../src/lm/types.js';
+import { readAnswers } from './answers.js';
+import type { AnswerOf } from './examples.js';
+import { type GroupOptions, makeGroup, plainRequests, textRequests, type TrainingExample, type TrainingGroup } from './group.js';
+import { measure, measureGroups, measureTable, type Output, seenOf } from './measure.js';
+import { readTopics, splitTopics, type TopicSplit } from './topics.js';
+
+const { values } = parseArgs({
+  options: {
+    steps: { type: 'string', default: '240' },
+    seed: { type: 'string', default: '1' },
+    rate: { type: 'string', default: '5e-4' },
+    answers: { type: 'string', default: '1200' },
+    model: { type: 'string', default: 'smollm2-135m-instruct' },
+    memory: { type: 'string', default: '14' },
+    work: { type: 'string', default: path.join(packageRoot, 'runs', 'reasoner') },
+    out: { type: 'string', default: path.join(packageRoot, 'adapters', 'reasoner') },
+    /** Only measure the adapter in --out, with so many groups. */
+    measure: { type: 'string' },
+  },
+});
+const steps = Number(values.steps);
+const seed = Number(values.seed);
+const answerTokens = 48;
+/** Loss weight of every supervised token; a grade is one token among eighty and counts for eight. */
+const tokenWeight = 1 / 64;
+const gradeWeight = 8 / 64;
+
+/** Steps before this share are spent on short policies: what is learnt there first is to look a clause up at all. */
+const shortShare = 0.3;
+
+function optionsAt(step: number): GroupOptions {
+  const random = new Random(`shape ${seed} ${step}`);
+  if (step < steps * shortShare) return { clauses: 3 + random.integer(4), summaries: 2, richness: 0, examples: 14 };
+  return { clauses: 6 + random.integer(9), summaries: 3 + random.integer(5), richness: random.uniform() < 0.7 ? 0 : random.uniform(), examples: 16 };
+}
+
+async function sampleAnswers(engine: EmbeddedEngine, split: TopicSplit, file: string): Promise<AnswerOf> {
+  const known = new Set(existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean).map((line) => (JSON.parse(line) as { request: string }).request) : []);
+  const bare = await engine.withAdapter(null);
+  const ask = async (requests: string[]) => {
+    const waiting = [...new Set(requests)].filter((request) => !known.has(request));
+    let done = 0;
+    await Promise.all(
+      waiting.map(async (request) => {
+        const { choices } = await bare.chat({ messages: [{ role: 'user', content: request }], maxTokens: answerTokens, temperature: 0.5, topP: 0.95, seed });
+        appendFileSync(file, `${JSON.stringify({ request, answer: choices[0]?.text ?? '' })}\n`);
+        if (++done % 100 === 0) console.log(`answers ${done}/${waiting.length}`);
+      }),
+    );
+  };
+  const random = new Random(`answers ${seed}`);
+  const families = [...split.training, ...split.heldOut];
+  await ask(random.shuffle(plainRequests(families)).slice(0, Number(values.answers)));
+  const plain = readAnswers(readFileSync(file, 'utf8'), file);
+  await ask(new Random(`texts ${seed}`).shuffle(textRequests(families, plain)).slice(0, Number(values.answers) / 6));
+  return readAnswers(readFileSync(file, 'utf8'), file);
+}
+
+/** The conversation that the model sees. */
+const promptOf = (group: TrainingGroup, example: TrainingExample): Message[] => [
+  ...(group.system === null ? [] : [{ role: 'system' as const, content: group.system }]),
+  ...example.messages,
+];
+
+function datumOf(engine: EmbeddedEngine, group: TrainingGroup, example: TrainingExample): Datum {
+  const messages = promptOf(group, example);
+  const prompt = engine.renderer.promptTokens(messages);
+  const completion = engine.renderer.completionTokens(example.completion);
+  const all = [...prompt, ...completion];
+  const weight = example.kind === 'grade' ? gradeWeight : tokenWeight;
+  return {
+    tokens: all.slice(0, -1),
+    targets: all.slice(1),
+    weights: all.slice(1).map((_, t) => (t < prompt.length - 1 ? 0 : weight)),
+    sharedPrefix: group.system === null ? 0 : engine.renderer.prefixTokens(messages, 1).length,
+  };
+}
+
+async function measureReader(engine: EmbeddedEngine, split: TopicSplit, answerOf: AnswerOf, groups: number): Promise<string> {
+  const outputs: Output[] = [];
+  await Promise.all(
+    measureGroups(seed, groups, split, answerOf, { richness: 0.2, summaries: 7, clauses: 12, examples: 12 }).flatMap((group) =>
+      group.examples.map(async (example) => {
+        const { choices } = await engine.policy.chat({
+          messages: promptOf(group, example),
+          sharedMessages: group.system === null ? 0 : 1,
+          maxTokens: example.kind === 'grade' ? 6 : 128,
+          temperature: 0,
+        });
+        outputs.push({ example, output: choices[0]?.text ?? '' });
+      }),
+    ),
+  );
+  writeFileSync(path.join(values.work, 'measured.jsonl'), outputs.map(({ example, output }) => JSON.stringify({ ...example, output })).join('\n'));
+  return measureTable(measure(outputs, (example) => seenOf(split, example)));
+}
+
+async function main(): Promise<void> {
+  mkdirSync(values.work, { recursive: true });
+  const engine = await createEmbeddedEngine({ model: values.model, memoryGb: Number(values.memory), seed, onProgress: console.log });
+  const split = splitTopics(readTopics(path.join(packageRoot, 'recipes', 'reasoner', 'topics')), seed);
+  const answerOf = await sampleAnswers(engine, split, path.join(values.work, 'answers.jsonl'));
+  const checkpoint = path.join(values.work, 'checkpoint');
+  const metrics = path.join(values.work, 'metrics.jsonl');
+  if (values.measure !== undefined) {
+    await engine.reset(values.out);
+    console.log(await measureReader(engine, split, answerOf, Number(values.measure)));
+    await engine.close();
+    return;
+  }
+  let first = 0;
+  if (existsSync(path.join(checkpoint, 'step.json'))) {
+    first = (JSON.parse(readFileSync(path.join(checkpoint, 'step.json'), 'utf8')) as { step: number }).step;
+    await engine.load(checkpoint, { optimizer: true });
+    console.log(`going on after step ${first}`);
+  }
+  const started = Date.now();
+  for (let step = first; step < steps; step++) {
+    const group = makeGroup(new Random(`reasoner ${seed} ${step}`), split.training, answerOf, optionsAt(step));
+    const data = group.examples.map((example) => datumOf(engine, group, example));
+    if (data.length === 0) continue;
+    const { lossSum, logprobs } = await engine.forwardBackward(data, 'cross_entropy');
+    const warm = Math.min(1, (step + 1) / 15);
+    const decay = Math.max(0.05, 1 - step / steps);
+    const { gradNorm } = await engine.optimStep({ learningRate: Number(values.rate) * warm * decay, beta2: 0.98, eps: 1e-8, gradClipNorm: 0.5 });
+    const targets = data.reduce((n, { weights }) => n + weights.filter((w) => w > 0).length, 0);
+    const nll = -logprobs.flat().reduce((a, b) => a + b, 0) / targets;
+    const minutes = (Date.now() - started) / 60000;
+    const left = (minutes / (step + 1 - first)) * (steps - step - 1);
+    appendFileSync(metrics, `${JSON.stringify({ step, lossSum, nll, gradNorm, targets, minutes })}\n`);
+    if (step % 5 === 0) console.log(`step ${step} nll ${nll.toFixed(3)} grad ${gradNorm.toFixed(2)} ${minutes.toFixed(1)} min, ${left.toFixed(0)} left`);
+    if ((step + 1) % 40 === 0 || step + 1 === steps) {
+      await engine.save(checkpoint);
+      writeFileSync(path.join(checkpoint, 'step.json'), JSON.stringify({ step: step + 1 }));
+      // An adapter that can be used while the training goes on.
+      await writeAdapter(values.out, await readAdapter(checkpoint), { baseModel: values.model, dtype: 'BF16' });
+    }
+  }
+  // Measured after rounding to BF16: what is committed is what was measured.
+  await engine.reset(values.out);
+  const table = await measureReader(engine, split, answerOf, 24);
+  console.log(table);
+  writeFileSync(path.join(values.out, 'measured.txt'), `${table}\n`);
+  await engine.close();
+}
+
+await main();

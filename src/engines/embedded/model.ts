@@ -1,0 +1,137 @@
+/** One model in memory: weights once, a trainer, a sampler, and adapters by name. Lives in the worker thread. */
+import path from 'node:path';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { inputError, internalError } from '../../base/errors.js';
+import { openCheckpoint } from '../../lm/checkpoint.js';
+import { Decoder } from '../../lm/decoder.js';
+import { blockWeightNames } from '../../lm/llama.js';
+import { fitLora, freshLora, type LoraParameters } from '../../lm/lora.js';
+import { readAdapter, writeAdapter } from '../../lm/peft.js';
+import { readAdamState, writeAdamState } from '../../lm/optimizer-state.js';
+import { Sampler } from '../../lm/sampler.js';
+import { createTokenizer } from '../../lm/tokenizer.js';
+import { LoraTrainer, type ModelParts } from '../../lm/trainer.js';
+import type { AdamParams, SampledSequence } from '../../lm/types.js';
+import { freshAdam } from '../../lm/adamw.js';
+import { type Calls, type EngineSettings, policyAdapter } from './protocol.js';
+
+type Argument<Name extends keyof Calls> = Parameters<Calls[Name]>[0];
+
+export class Model {
+  private readonly trainer: LoraTrainer;
+  private readonly sampler: Sampler;
+  private readonly adapters = new Map<string, LoraParameters>();
+  private versions = new Map<string, number>();
+
+  private constructor(
+    private readonly settings: EngineSettings,
+    private readonly parts: ModelParts,
+    private readonly decode: (tokens: readonly number[]) => string,
+  ) {
+    const session = settings.threads === undefined ? {} : { threads: settings.threads };
+    const adapter = freshLora(parts.config, parts.lora, settings.seed);
+    this.adapters.set(policyAdapter, adapter);
+    this.trainer = new LoraTrainer(parts, adapter, settings.trainingBytes, session);
+    this.sampler = new Sampler(new Decoder(parts, session), settings.maxRows);
+  }
+
+  static async load(settings: EngineSettings): Promise<Model> {
+    const checkpoint = await openCheckpoint(settings.checkpoint);
+    const { config } = checkpoint;
+    const weights = new Map<string, Float32Array>();
+    for (const name of blockWeightNames(config)) weights.set(name, await checkpoint.tensor(`model.${name}`));
+    const embedding = await checkpoint.tensor('model.embed_tokens.weight');
+    const head = config.tiedEmbeddings ? embedding : await checkpoint.tensor('lm_head.weight');
+    const tokenizer = createTokenizer(checkpoint.tokenizer);
+    await checkpoint.close();
+    const lora = { rank: settings.rank, alpha: settings.alpha, targets: settings.targets };
+    return new Model(settings, { config, weights, embedding, head, lora }, (tokens) => tokenizer.decode(tokens));
+  }
+
+  private adapter(name: string): { adapter: LoraParameters; adapterVersion: string } {
+    const adapter = this.adapters.get(name);
+    if (!adapter) throw internalError(`adapter ${name} was not added`);
+    return { adapter, adapterVersion: `${name}:${this.versions.get(name) ?? 0}` };
+  }
+
+  private changed(name: string): void {
+    this.versions.set(name, (this.versions.get(name) ?? 0) + 1);
+  }
+
+  sample({ adapter, ...request }: Argument<'sample'>, signal: AbortSignal): Promise<SampledSequence[]> {
+    return this.sampler.sample({ ...request, ...this.adapter(adapter), signal, decode: this.decode });
+  }
+
+  choices({ adapter, ...request }: Argument<'choices'>): Promise<number[]> {
+    return this.sampler.choices({ ...request, ...this.adapter(adapter) });
+  }
+
+  forward({ data, adapter }: Argument<'forward'>) {
+    return this.trainer.forward(data, this.adapter(adapter).adapter);
+  }
+
+  forwardBackward({ data, loss }: Argument<'forwardBackward'>) {
+    return this.trainer.forwardBackward(data, loss);
+  }
+
+  optimStep(params: AdamParams) {
+    const result = this.trainer.optimStep(params);
+    this.changed(policyAdapter);
+    return result;
+  }
+
+  /** Writes the policy's adapter and optimizer state beside it, then puts them in place in one rename. */
+  async save(folder: string): Promise<void> {
+    const fresh = `${folder}.new`;
+    const old = `${folder}.old`;
+    await rm(fresh, { recursive: true, force: true });
+    await mkdir(fresh, { recursive: true });
+    const { tensors, shape } = this.adapter(policyAdapter).adapter;
+    await writeAdapter(fresh, { r: shape.rank, alpha: shape.alpha, targets: [...shape.targets], tensors: bySite(tensors) }, {
+      baseModel: path.basename(this.settings.checkpoint),
+      dtype: 'F32',
+    });
+    await writeAdamState(path.join(fresh, 'optimizer.safetensors'), this.trainer.adam);
+    await rm(old, { recursive: true, force: true });
+    await rename(folder, old).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+    await rename(fresh, folder);
+    await rm(old, { recursive: true, force: true });
+  }
+
+  private async read(folder: string): Promise<LoraParameters> {
+    const { r, alpha, tensors } = await readAdapter(folder);
+    const flat = new Map([...tensors].flatMap(([name, { A, B }]) => [[`${name}.A`, A] as const, [`${name}.B`, B] as const]));
+    const given = { shape: { rank: r, alpha, targets: this.settings.targets }, tensors: flat };
+    return fitLora(this.parts.config, this.parts.lora, given, folder);
+  }
+
+  /** null: a fresh adapter that changes nothing. */
+  async load({ folder, optimizer }: Argument<'load'>): Promise<void> {
+    const adapter = folder === null ? freshLora(this.parts.config, this.parts.lora, this.settings.seed) : await this.read(folder);
+    if (optimizer && folder === null) throw inputError('a fresh adapter has no optimizer state to load');
+    this.trainer.adam = optimizer && folder !== null ? await readAdamState(path.join(folder, 'optimizer.safetensors')) : freshAdam();
+    this.trainer.dropGradients();
+    this.trainer.adapter = adapter;
+    this.adapters.set(policyAdapter, adapter);
+    this.changed(policyAdapter);
+  }
+
+  async addAdapter({ name, folder }: Argument<'addAdapter'>): Promise<void> {
+    this.adapters.set(name, folder === null ? freshLora(this.parts.config, this.parts.lora, 0) : await this.read(folder));
+    this.changed(name);
+  }
+}
+
+function bySite(tensors: ReadonlyMap<string, Float32Array>): Map<string, { A: Float32Array; B: Float32Array }> {
+  const sites = new Map<string, { A: Float32Array; B: Float32Array }>();
+  for (const [name, A] of tensors) {
+    if (!name.endsWith('.A')) continue;
+    const site = name.slice(0, -2);
+    const B = tensors.get(`${site}.B`);
+    if (!B) throw internalError(`${site} has A but no B`);
+    sites.set(site, { A, B });
+  }
+  return sites;
+}

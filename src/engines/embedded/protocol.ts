@@ -1,0 +1,44 @@
+/** Messages between the engine and its worker thread. Calls are answered in any order, by id. */
+import type { AdamParams, Datum, ForwardBackwardResult, LossFunction, SampledSequence, SamplingParams } from '../../lm/types.js';
+
+export interface EngineSettings {
+  /** Path of a checkpoint: a folder or a GGUF file. */
+  checkpoint: string;
+  rank: number;
+  alpha: number;
+  targets: string[];
+  seed: number;
+  /** Bound on the memory of a training micro-batch, bytes. */
+  trainingBytes: number;
+  /** Rows decoded together. */
+  maxRows: number;
+  threads?: number;
+}
+
+/** The adapter that trains is `policy`; others are loaded beside it under names of their own. */
+export const policyAdapter = 'policy';
+
+export interface Calls {
+  start: (settings: EngineSettings) => void;
+  sample: (request: { promptTokens: number[]; sharedPrefix: number; n: number; params: SamplingParams; adapter: string }) => SampledSequence[];
+  choices: (request: { promptTokens: number[]; sharedPrefix: number; choices: number[]; adapter: string }) => number[];
+  forward: (request: { data: Datum[]; adapter: string }) => ForwardBackwardResult;
+  forwardBackward: (request: { data: Datum[]; loss: LossFunction }) => ForwardBackwardResult;
+  optimStep: (params: AdamParams) => { gradNorm: number };
+  save: (folder: string) => void;
+  load: (request: { folder: string | null; optimizer: boolean }) => void;
+  /** Loads an adapter under a name; null = the bare base model. */
+  addAdapter: (request: { name: string; folder: string | null }) => void;
+}
+
+export type CallName = keyof Calls;
+
+export interface CallMessage {
+  id: number;
+  call: CallName | 'abort';
+  argument: unknown;
+}
+
+export type ReplyMessage =
+  | { id: number; ok: true; result: unknown }
+  | { id: number; ok: false; kind: 'input' | 'dependency' | 'internal'; message: string };
