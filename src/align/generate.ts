@@ -7,7 +7,7 @@ import { splitCot } from '../lm/split-cot.js';
 import { checkCompletion } from './check.js';
 import { paperLayout, sharedLayout } from './generation-prompt.js';
 import type { Spec } from './spec/types.js';
-import { categoryOf, seedFrom, type StageContext } from './stage.js';
+import { byCategory, categoryOf, seedFrom, type StageContext } from './stage.js';
 
 /**
  * `samples` completions of every prompt, in the order of the prompts. Those that completions.jsonl holds are not made again;
@@ -21,7 +21,7 @@ export async function generate(context: StageContext, prompts: readonly Prompt[]
   const made = new Map(log.records.map((record) => [record.id, record]));
   const ids = (prompt: Prompt) => completionIds(context, prompt);
   // Prompts of one category follow each other, so that its specification is computed once.
-  const open = prompts.filter((prompt) => ids(prompt).some((id) => !made.has(id))).sort((a, b) => (categoryOf(a) < categoryOf(b) ? -1 : categoryOf(a) > categoryOf(b) ? 1 : 0));
+  const open = byCategory(prompts.filter((prompt) => ids(prompt).some((id) => !made.has(id))), categoryOf);
   const task = progress.task('generate', open.length * samples);
   try {
     await inParallel(

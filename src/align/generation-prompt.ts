@@ -8,11 +8,16 @@ export interface GenerationPrompt {
   sharedMessages: number;
 }
 
-/** Specification first, so that an engine computes it once a category; then the conversation as real turns. */
-export const sharedLayout = (conversation: readonly Message[], compiledSpec: string): GenerationPrompt => ({
-  messages: [{ role: 'system', content: reasoningSystem(compiledSpec) }, ...conversation],
-  sharedMessages: 1,
-});
+/**
+ * Specification first, so that an engine computes it once a category; then the conversation as real turns. Chat templates take one
+ * system message, at the start: a conversation's own is put behind the specification, and then nothing is shared.
+ */
+export function sharedLayout(conversation: readonly Message[], compiledSpec: string): GenerationPrompt {
+  const own = conversation.filter(({ role }) => role === 'system').map(({ content }) => content);
+  const turns = conversation.filter(({ role }) => role !== 'system');
+  const text = own.length === 0 ? compiledSpec : `${compiledSpec}\nThe assistant was set up with\n${own.join('\n')}`;
+  return { messages: [{ role: 'system', content: reasoningSystem(text) }, ...turns], sharedMessages: own.length === 0 ? 1 : 0 };
+}
 
 /** The order of figure 5, in one user message: conversation, request, spec(category), final instructions. */
 export const paperLayout = (conversation: readonly Message[], compiledSpec: string): GenerationPrompt => ({

@@ -7,7 +7,7 @@ import { Random } from '../base/random.js';
 import { contentId, type JudgeRun, type Message, type ResponseKind } from '../base/records.js';
 import { splitCot } from '../lm/split-cot.js';
 import { checkCompletion } from './check.js';
-import { reasoningSystem } from './instructions.js';
+import { sharedLayout } from './generation-prompt.js';
 import type { JudgeForm, JudgeOptions, JudgeSubject } from './judge.js';
 import { gradePrefill, grades, gradeTurn, pickDelimiter, scoreOfGrade } from './judge-turns.js';
 import { seedFrom } from './stage.js';
@@ -57,8 +57,7 @@ export class GradeJudge implements JudgeForm {
     for (let attempt = 0; attempt < settings.readings; attempt++) {
       const greedy = run === 0 && attempt === 0;
       const { choices } = await model.chat({
-        messages: [{ role: 'system', content: reasoningSystem(specs.text(category)) }, ...messages],
-        sharedMessages: 1,
+        ...sharedLayout(messages, specs.text(category)),
         maxTokens: settings.maxTokens,
         temperature: greedy ? 0 : settings.temperature,
         seed: seedFrom('reading', seed, messages, category, run, attempt),
@@ -84,14 +83,14 @@ export class GradeJudge implements JudgeForm {
   private grade({ messages, answer, category, cot }: JudgeSubject, reading: Reading, run: number): Promise<number[]> {
     const { model, specs, seed, signal } = this.options;
     const delimiter = pickDelimiter(new Random(seedFrom('delimiter', seed, messages, answer, run)), answer, cot ?? '');
+    const layout = sharedLayout(messages, specs.text(category));
     const asked: Message[] = [
-      { role: 'system', content: reasoningSystem(specs.text(category)) },
-      ...messages,
+      ...layout.messages,
       { role: 'assistant', content: `<think>\n${reading.cot}\n</think>` },
       { role: 'user', content: gradeTurn({ answer, delimiter, wording: run, ...(cot !== undefined && { cot }) }) },
       { role: 'assistant', content: gradePrefill },
     ];
-    return model.choiceLogprobs!({ messages: asked, choices: grades, sharedMessages: 1, ...(signal && { signal }) });
+    return model.choiceLogprobs!({ messages: asked, choices: grades, sharedMessages: layout.sharedMessages, ...(signal && { signal }) });
   }
 }
 

@@ -8,7 +8,7 @@ import type { CompiledSpecs } from './compiled-specs.js';
 import { failedChecks } from './filter.js';
 import { GradeJudge } from './judge-by-grades.js';
 import { JsonJudge } from './judge-by-json.js';
-import { categoryOf, isOrdinary, type StageContext } from './stage.js';
+import { byCategory, categoryOf, isOrdinary, type StageContext } from './stage.js';
 
 /** What one run of the judge looks at. In RL there is no CoT in it. */
 export interface JudgeSubject {
@@ -82,7 +82,8 @@ export async function judge(context: StageContext, prompts: readonly Prompt[], c
   });
   const log = await JsonlLog.open(paths.judgements(), Judgement);
   const made = new Map(log.records.map((record) => [record.id, record]));
-  const open = due.filter(({ id }) => !made.has(id));
+  // Prompts of one category follow each other, so that its specification is computed once.
+  const open = byCategory(due.filter(({ id }) => !made.has(id)), ({ prompt }) => categoryOf(prompt));
   const judging = new Judge({ model: await bench.base(), specs, settings: config.judge, seed: config.seed, ...(signal && { signal }) });
   const task = progress.task('judge', open.length);
   try {

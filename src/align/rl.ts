@@ -13,7 +13,7 @@ import type { Datum } from '../engines/types.js';
 import { Judge } from './judge.js';
 import { responseKind } from './response-kind.js';
 import { klPerRollout, rolloutBatch, samplerGap, withKlPenalty } from './rl-data.js';
-import { advantages, Rollout, sampleGroup, type Sampled } from './rollouts.js';
+import { advantages, rewardGroup, Rollout, sampleGroup, type Sampled } from './rollouts.js';
 import { isOrdinary, type StageContext } from './stage.js';
 import { dropAfter, TrainingFolder, type Best, type Metrics } from './training-folder.js';
 import { validate } from './validate.js';
@@ -114,7 +114,9 @@ class RlRun {
     const { samplesPerPrompt, judgeRuns, maxTokens, temperature, learningRate } = this.settings;
     const judge = await this.judge;
     const groupOptions = { trainer: bench.trainer, judge, judgeRuns, samples: samplesPerPrompt, maxTokens, temperature, key: this.key, seed: this.context.config.seed, ...(signal && { signal }) };
-    const groups = await Promise.all(this.promptsOf(step).map((prompt) => sampleGroup(prompt, step, groupOptions)));
+    // All groups are sampled before any is judged: policy and judge are two adapters of one engine, which takes one at a time.
+    const sampled = await Promise.all(this.promptsOf(step).map((prompt) => sampleGroup(prompt, step, groupOptions)));
+    const groups = await Promise.all(sampled.map((group) => rewardGroup(group, step, groupOptions)));
     const kept = groups.map(advantages);
     const batch = kept.flat();
     let data = rolloutBatch(batch);

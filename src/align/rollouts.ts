@@ -31,6 +31,12 @@ export interface Sampled {
   sequence: SampledSequence;
 }
 
+export interface SampledGroup {
+  prompt: Prompt;
+  promptTokens: number[];
+  sequences: SampledSequence[];
+}
+
 export interface GroupOptions {
   trainer: Trainer;
   judge: Judge;
@@ -44,21 +50,16 @@ export interface GroupOptions {
   signal?: AbortSignal;
 }
 
-/** One group: the samples of one prompt, rewarded. The prompt is the conversation alone. */
-export async function sampleGroup(prompt: Prompt, step: number, options: GroupOptions): Promise<Sampled[]> {
-  const { trainer, samples: n, maxTokens, temperature, seed, signal } = options;
+/** One group: samples of one prompt. The prompt is the conversation alone. */
+export async function sampleGroup(prompt: Prompt, step: number, { trainer, samples: n, maxTokens, temperature, seed, signal }: GroupOptions): Promise<SampledGroup> {
   const promptTokens = trainer.renderer.promptTokens(prompt.messages);
   const params = { maxTokens, temperature, seed: seedFrom('rollout', seed, step, prompt.id) };
-  const sequences = await trainer.sample({ promptTokens, n, params, ...(signal && { signal }) });
-  return Promise.all(
-    sequences.map(async (sequence, sample) => ({
-      rollout: await reward(prompt, step, sample, sequence, options),
-      prompt,
-      promptTokens,
-      sequence,
-    })),
-  );
+  return { prompt, promptTokens, sequences: await trainer.sample({ promptTokens, n, params, ...(signal && { signal }) }) };
 }
+
+/** The same samples with their rewards. */
+export const rewardGroup = ({ prompt, promptTokens, sequences }: SampledGroup, step: number, options: GroupOptions): Promise<Sampled[]> =>
+  Promise.all(sequences.map(async (sequence, sample) => ({ rollout: await reward(prompt, step, sample, sequence, options), prompt, promptTokens, sequence })));
 
 async function reward(prompt: Prompt, step: number, sample: number, { tokens, stopReason }: SampledSequence, { trainer, judge, judgeRuns, key }: GroupOptions): Promise<Rollout> {
   const { cot, answer, malformed } = splitCot(trainer.renderer.decode(tokens));

@@ -23,3 +23,6 @@ export const isOrdinary = (prompt: Prompt): boolean => prompt.tags.includes('ord
 
 /** The prompt's category; `none` only where somebody said so. */
 export const categoryOf = (prompt: Prompt): string => prompt.category ?? 'none';
+
+/** The same items, those of one category next to each other, else in their order. */
+export const byCategory = <T>(items: readonly T[], of: (item: T) => string): T[] => [...items].sort((a, b) => (of(a) < of(b) ? -1 : of(a) > of(b) ? 1 : 0));

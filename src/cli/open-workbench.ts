@@ -1,0 +1,92 @@
+/** The engine that the settings name, as a workbench. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Config } from '../base/config.js';
+import { inputError } from '../base/errors.js';
+import { packageRoot } from '../base/package-root.js';
+import type { Progress } from '../base/progress.js';
+import { createEmbeddedEngine } from '../engines/embedded/index.js';
+import type { Workbench } from '../engines/workbench.js';
+import { openCheckpoint } from '../lm/checkpoint.js';
+import { resolveModel } from '../lm/models.js';
+
+/** Rows that the embedded engine decodes together. */
+const rows = 64;
+
+export interface OpenWorkbench {
+  engine: Config['engine'];
+  seed: number;
+  progress: Progress;
+  signal?: AbortSignal;
+}
+
+/** Loads the model, downloading it first where it has a name. @throws what the engine throws; input error when G_base's adapter is missing */
+export async function openWorkbench({ engine: settings, seed, progress, signal }: OpenWorkbench): Promise<Workbench> {
+  const reasoner = reasonerFolder(settings);
+  const model = await resolveModel(settings.model, {
+    ...(signal && { signal }),
+    onProgress: progress.say,
+  });
+  const digests = { model: await modelDigest(model), adapter: await adapterDigest(reasoner) };
+  const engine = await createEmbeddedEngine({
+    model,
+    rank: settings.rank,
+    alpha: settings.alpha,
+    memoryGb: settings.memoryGb,
+    maxRows: rows,
+    seed,
+    ...(reasoner !== null && { adapter: reasoner }),
+    ...(settings.threads !== undefined && { threads: settings.threads }),
+    ...(signal && { signal }),
+  });
+  return {
+    trainer: engine,
+    resetPolicy: () => engine.reset(reasoner ?? undefined),
+    base: () => engine.withAdapter(reasoner),
+    ...(reasoner !== null && { raw: () => engine.withAdapter(null) }),
+    tuned: (folder) => engine.withAdapter(folder),
+    logprobs: async (folder, data) => (await engine.forward(data, { adapter: await engine.addAdapter(folder) })).logprobs,
+    countTokens: (text) => engine.renderer.completionTokens(text, false).length,
+    digests,
+    // Enough waiting that no row is ever idle.
+    concurrency: 2 * rows,
+    layout: 'shared',
+    close: () => engine.close(),
+  };
+}
+
+/** The folder of the adapter that makes the model G_base; null where the settings want none. */
+export function reasonerFolder(settings: Pick<Config['engine'], 'adapter'>): string | null {
+  if (settings.adapter === null) return null;
+  const folder = settings.adapter ?? path.join(packageRoot, 'adapters', 'reasoner');
+  if (existsSync(path.join(folder, 'adapter_config.json'))) return folder;
+  throw inputError(
+    settings.adapter === undefined
+      ? `the adapter that makes the model a reasoner is missing from ${folder}: make it with recipes/reasoner, name another with engine.adapter, or set engine.adapter to null for a model that reasons by itself.`
+      : `engine.adapter: there is no adapter_config.json in ${folder}. Give a PEFT folder.`,
+  );
+}
+
+async function modelDigest(file: string): Promise<string> {
+  const checkpoint = await openCheckpoint(file);
+  try {
+    return (await checkpoint.digest()).slice(0, 16);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+async function adapterDigest(folder: string | null): Promise<string> {
+  if (folder === null) return 'none';
+  const hash = createHash('sha256');
+  for (const name of ['adapter_config.json', 'adapter_model.safetensors']) {
+    hash.update(
+      await readFile(path.join(folder, name)).catch((error) => {
+        throw inputError(`${path.join(folder, name)}: cannot be read. Give a whole PEFT folder.`, error);
+      }),
+    );
+  }
+  return hash.digest('hex').slice(0, 16);
+}

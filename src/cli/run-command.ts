@@ -1,0 +1,40 @@
+/** `run`, `demo`, and each stage by name. */
+import path from 'node:path';
+import type { Config } from '../base/config.js';
+import { createProgress } from '../base/progress.js';
+import { stageNames, type StageName } from '../base/run-folder.js';
+import { loadSpec } from '../align/spec/parse.js';
+import { scorecardText } from '../evals/scorecard.js';
+import { loadPrompts } from '../prompts/load.js';
+import { openWorkbench } from './open-workbench.js';
+import { runStages, type RunResult } from './run.js';
+import { packageVersion, promptsFile, specFolder } from './settings.js';
+
+export interface RunCommand {
+  root: string;
+  config: Config;
+  stages?: readonly StageName[];
+  redo?: StageName;
+  signal: AbortSignal;
+}
+
+/** Reads specification and prompts first: a mistake in them shows before a model is loaded. Prints the table at the end. */
+export async function runCommand({ root, config, stages = stageNames, redo, signal }: RunCommand): Promise<void> {
+  const progress = createProgress();
+  const started = performance.now();
+  const spec = await loadSpec(specFolder(config));
+  const prompts = await loadPrompts(promptsFile(config));
+  const bench = await openWorkbench({ engine: config.engine, seed: config.seed, progress, signal });
+  try {
+    const result = await runStages({ root, config, spec, prompts, bench, progress, codeVersion: await packageVersion(), stages, signal, ...(redo && { redo }) });
+    tell(result, root, (performance.now() - started) / 60_000);
+  } finally {
+    await bench.close();
+  }
+}
+
+function tell({ scorecard, report }: RunResult, root: string, minutes: number): void {
+  if (scorecard !== null) console.log(`\n${scorecardText(scorecard)}\n`);
+  if (report !== null) console.log(`Report: ${path.resolve(report)}`);
+  console.log(`${root}: done in ${minutes.toFixed(1)} minutes.${report === null ? '' : ` Talk to it: deliberate chat ${root}`}`);
+}
