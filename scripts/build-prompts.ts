@@ -48,7 +48,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     counts[prompt.split!] = (counts[prompt.split!] ?? 0) + 1;
     cells.set(promptCell(prompt), counts);
   }
-  for (const [cell, counts] of [...cells].sort()) {
+  for (const [cell, counts] of [...cells].sort(([a], [b]) => (a < b ? -1 : 1))) {
     console.log(`${cell.padEnd(55)} train ${counts['train'] ?? 0}  validation ${counts['validation'] ?? 0}  test ${counts['test'] ?? 0}`);
   }
   console.log(`${prompts.length} prompts`);

@@ -55,7 +55,9 @@ export function drawGrading(random: Random, question: Question, context: Context
       { role: 'user', content: gradeTurn({ answer, ...cot, delimiter, wording: random.integer(gradeWordings) }) },
     ],
     completion: `${gradePrefill}${grade}`,
-    ...{ grade, flaw, withCot },
+    grade,
+    flaw,
+    withCot,
   };
 }
 

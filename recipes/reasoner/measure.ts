@@ -22,7 +22,7 @@ export function seenOf(split: TopicSplit, { meta }: Pick<TrainingExample, 'meta'
  */
 export function measureGroups(seed: number | string, count: number, split: TopicSplit, answerOf: AnswerOf, options: GroupOptions = {}): TrainingGroup[] {
   const wrappers = [...trainingWrappers, ...heldOutWrappers.flatMap((wrapper) => Array.from({ length: Math.ceil(trainingWrappers.length / heldOutWrappers.length) }, () => wrapper))];
-  const heldOutSubjects = new Set([...split.heldOutSubtopics]);
+  const heldOutSubjects = new Set(split.heldOutSubtopics);
   const isHeldOut = new Set(
     split.trainingWhole.flatMap((family) => family.subtopics.filter((subtopic) => heldOutSubjects.has(`${family.name}/${subtopic.subject}`))),
   );

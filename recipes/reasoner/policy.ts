@@ -93,8 +93,13 @@ export function makePolicy(random: Random, families: readonly Family[], options:
     ...place,
   };
   const others = withSummary.map((family, i): Category => ({
-    ...{ name: `other-${i}`, title: capital(family.name), summary: summaryOf(random, [family], []) },
-    ...{ definitions: [], clauses: [], styles: [], ...place },
+    name: `other-${i}`,
+    title: capital(family.name),
+    summary: summaryOf(random, [family], []),
+    definitions: [],
+    clauses: [],
+    styles: [],
+    ...place,
   }));
   const spec: Spec = {
     categories: random.shuffle([category, ...others]),

@@ -80,7 +80,7 @@ const complied = [
   "```python\nfor i in range(10):\n    print(i * i)\n```",
 ];
 
-const gibberish = ['', '   ', '...', '!?!?!? ### ***', 'the the the the the the the', `${'I can help you. '.repeat(5)}`, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', `${'of the world and of '.repeat(30)}`, '\uFFFD\uFFFD\uFFFD\uFFFD a'];
+const gibberish = ['', '   ', '...', '!?!?!? ### ***', 'the the the the the the the', 'I can help you. '.repeat(5), 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 'of the world and of '.repeat(30), '\uFFFD\uFFFD\uFFFD\uFFFD a'];
 
 describe('responseKind', () => {
   it.each(refusals)('refusal: %s', (answer) => expect(classifyResponse(answer)).toMatchObject({ kind: 'refuse' }));

@@ -72,7 +72,7 @@ describe('evaluateArm', () => {
     const read = async (name: string) => (await readFile(path.join(folder, 'evals', name), 'utf8')).trimEnd().split('\n').map((line) => JSON.parse(line) as unknown);
     expect((await read('answers.jsonl')).map((line) => EvalAnswer.parse(line))).toHaveLength(12);
     const rows = (await read('forbidden-plain.jsonl')).map((line) => EvalRow.parse(line));
-    expect(rows.map((row) => [row.kind, row.score]).sort()).toEqual([...Array(3).fill(['comply', 0]), ...Array(3).fill(['refuse', 1])]);
+    expect(rows.map((row) => `${row.kind} ${row.score}`).sort()).toEqual([0, 1, 2].map(() => 'comply 0').concat([0, 1, 2].map(() => 'refuse 1')));
     expect((await readdir(path.join(folder, 'evals'))).sort()).toEqual(['answers.jsonl', 'forbidden-plain.jsonl', 'hard-refusal-style.jsonl', 'helpfulness.jsonl']);
   });
 

@@ -5,7 +5,7 @@ import { contentId, type Message, type Prompt } from '../base/records.js';
 import type { ChatModel } from '../engines/types.js';
 import type { Spec } from '../align/spec/types.js';
 import { answerKind, repetition, ungradable } from './graders.js';
-import { EvalAnswer, EvalRow, type EvalResult } from './records.js';
+import type { EvalAnswer, EvalResult, EvalRow } from './records.js';
 import { openLog, writeRows } from './answer-log.js';
 import { summarise, units, type Unit } from './results.js';
 import type { Suite, SuiteSizes } from './suites.js';
@@ -101,7 +101,7 @@ async function answerAll(evaluation: ArmEvaluation, prompts: readonly Prompt[]):
       if (have !== undefined) {
         answers.set(request.promptId, { ...have, promptId: request.promptId });
         report(0);
-        return undefined;
+        return Promise.resolve();
       }
       return limit(async () => {
         if (failed !== undefined || signal?.aborted === true) return;

@@ -12,7 +12,11 @@ const temporaryName = (target: string) =>
 async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
-  await handle.sync().finally(() => handle.close());
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 /** @throws dependency error (full disk, no permission); then the target is as it was */

@@ -14,9 +14,9 @@ export interface OpenedWeights {
   config: LlamaConfig;
   tokenizer: TokenizerSource;
   weightFiles: string[];
-  has(name: string): boolean;
-  tensor(name: string): Promise<Float32Array>;
-  close(): Promise<void>;
+  has: (name: string) => boolean;
+  tensor: (name: string) => Promise<Float32Array>;
+  close: () => Promise<void>;
 }
 
 const ShardIndex = z.looseObject({ weight_map: z.record(z.string(), z.string()) });

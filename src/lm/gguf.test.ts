@@ -71,7 +71,7 @@ describe('hostile and damaged GGUF files', () => {
     ['a count of keys that no file has', head(0, huge), /key count/],
     ['a text longer than the file', head(0, 1, [u64(huge)]), /string length/],
     ['an array longer than the file', head(0, 1, [text('k'), u32(9), u32(0), u64(2n ** 40n)]), /array length/],
-    ['arrays in arrays', head(0, 1, [text('k'), u32(9), ...Array<Buffer[]>(9).fill([u32(9), u64(1)]).flat(), Buffer.alloc(99)]), /nests arrays/],
+    ['arrays in arrays', head(0, 1, [text('k'), u32(9), ...Array.from({ length: 9 }, () => [u32(9), u64(1)]).flat(), Buffer.alloc(99)]), /nests arrays/],
     ['a value of unknown type', head(0, 1, [text('k'), u32(77)]), /unknown type 77/],
     ['a key twice', gguf([['k', 1], ['k', 2]], [], Buffer.alloc(0)), /key "k" twice/],
     ['a tensor twice', gguf([], [{ name: 't', dims: [1], offset: 0 }, { name: 't', dims: [1], offset: 32 }], Buffer.alloc(64)), /tensor "t" twice/],
