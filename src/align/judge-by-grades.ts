@@ -8,7 +8,7 @@ import { contentId, type JudgeRun, type Message, type ResponseKind } from '../ba
 import { splitCot } from '../lm/split-cot.js';
 import { checkCompletion } from './check.js';
 import { sharedLayout } from './generation-prompt.js';
-import type { JudgeForm, JudgeOptions, JudgeSubject } from './judge.js';
+import type { JudgeForm, JudgeOptions, JudgeSubject } from './judge-form.js';
 import { gradePrefill, grades, gradeTurn, pickDelimiter, scoreOfGrade } from './judge-turns.js';
 import { seedFrom } from './stage.js';
 

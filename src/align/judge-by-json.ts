@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Random } from '../base/random.js';
 import type { JudgeRun } from '../base/records.js';
 import { splitCot } from '../lm/split-cot.js';
-import type { JudgeForm, JudgeOptions, JudgeSubject } from './judge.js';
+import type { JudgeForm, JudgeOptions, JudgeSubject } from './judge-form.js';
 import { pickDelimiter, scoreOfGrade } from './judge-turns.js';
 import { seedFrom } from './stage.js';
 

@@ -1,36 +1,12 @@
 /** The judge G_RM: knows the specification through its prompt alone, is run k times, and the lowest run counts (paper, section 2.3.2). */
-import type { Config } from '../base/config.js';
 import { JsonlLog } from '../base/jsonl.js';
 import { inParallel } from '../base/parallel.js';
-import { contentId, Judgement, type Completion, type JudgeRequest, type JudgeRun, type Message, type Prompt, type ResponseKind } from '../base/records.js';
-import type { ChatModel } from '../engines/types.js';
-import type { CompiledSpecs } from './compiled-specs.js';
+import { contentId, Judgement, type Completion, type JudgeRequest, type JudgeRun, type Prompt } from '../base/records.js';
 import { failedChecks } from './filter.js';
 import { GradeJudge } from './judge-by-grades.js';
 import { JsonJudge } from './judge-by-json.js';
+import type { JudgeForm, JudgeOptions, JudgeSubject } from './judge-form.js';
 import { byCategory, categoryOf, isOrdinary, type StageContext } from './stage.js';
-
-/** What one run of the judge looks at. In RL there is no CoT in it. */
-export interface JudgeSubject {
-  messages: readonly Message[];
-  answer: string;
-  category: string;
-  cot?: string;
-  hint?: ResponseKind;
-}
-
-export interface JudgeOptions {
-  model: ChatModel;
-  specs: CompiledSpecs;
-  settings: Config['judge'];
-  seed: number;
-  signal?: AbortSignal;
-}
-
-/** One way of asking for a verdict. */
-export interface JudgeForm {
-  run(subject: JudgeSubject, run: number): Promise<JudgeRun>;
-}
 
 export class Judge {
   private readonly form: JudgeForm;

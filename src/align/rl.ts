@@ -44,7 +44,7 @@ export const rlKey = ({ bench, config, specs }: Pick<StageContext, 'bench' | 'co
  * @returns the key of the training
  */
 export async function trainRl(context: StageContext, options: RlOptions): Promise<string> {
-  const { bench, config, paths, progress } = context;
+  const { paths, progress } = context;
   const key = rlKey(context, options);
   const folder = await TrainingFolder.open(paths.training('sft+rl', 'rl'), key);
   try {

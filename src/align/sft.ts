@@ -66,7 +66,7 @@ export function learningRateAt(step: number, steps: number, { learningRate, warm
 async function sftStep(trainer: Trainer, batch: readonly SftDatum[], learningRate: number) {
   const start = performance.now();
   const data = perToken(batch);
-  const { lossSum, logprobs } = await trainer.forwardBackward(data.map(({ answerStart: _, ...datum }) => datum), 'cross_entropy');
+  const { lossSum, logprobs } = await trainer.forwardBackward(data.map(({ tokens, targets, weights }) => ({ tokens, targets, weights })), 'cross_entropy');
   const { gradNorm } = await trainer.optimStep({ learningRate, gradClipNorm: 1 });
   const tokens = batch.reduce((sum, datum) => sum + datum.tokens.length, 0);
   const seconds = (performance.now() - start) / 1000;
@@ -75,14 +75,16 @@ async function sftStep(trainer: Trainer, batch: readonly SftDatum[], learningRat
 
 /** Mean loss a token of CoT and of answer, unweighted; left out where there is none. */
 function partLosses(batch: readonly SftDatum[], logprobs: readonly number[][]): { cotLoss?: number; answerLoss?: number } {
-  const sums = { cot: 0, cots: 0, answer: 0, answers: 0 };
+  const sums = { cot: { loss: 0, tokens: 0 }, answer: { loss: 0, tokens: 0 } };
   batch.forEach(({ weights, answerStart }, i) =>
     weights.forEach((weight, t) => {
       if (weight === 0) return;
       const loss = -(logprobs[i]?.[t] ?? 0);
-      if (t < answerStart) (sums.cot += loss), sums.cots++;
-      else (sums.answer += loss), sums.answers++;
+      const part = t < answerStart ? sums.cot : sums.answer;
+      part.loss += loss;
+      part.tokens++;
     }),
   );
-  return { ...(sums.cots > 0 && { cotLoss: sums.cot / sums.cots }), ...(sums.answers > 0 && { answerLoss: sums.answer / sums.answers }) };
+  const mean = ({ loss, tokens }: { loss: number; tokens: number }) => loss / tokens;
+  return { ...(sums.cot.tokens > 0 && { cotLoss: mean(sums.cot) }), ...(sums.answer.tokens > 0 && { answerLoss: mean(sums.answer) }) };
 }

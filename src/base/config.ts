@@ -177,7 +177,7 @@ const knownKeys = (path: readonly PropertyKey[]): string[] => {
 
 /** The fields of an object schema, under its defaults; null for anything else. */
 function shapeOf(schema: z.ZodType): Record<string, z.ZodType> | null {
-  if (schema instanceof z.ZodObject) return schema.shape as Record<string, z.ZodType>;
+  if (schema instanceof z.ZodObject) return schema.shape;
   if (schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault || schema instanceof z.ZodOptional) return shapeOf(schema.unwrap() as z.ZodType);
   return null;
 }

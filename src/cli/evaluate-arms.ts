@@ -29,7 +29,7 @@ export function suiteSizesOf({ plain, jailbroken, techniques, encoded }: Config[
 
 /** @throws input error when an arm is to be evaluated whose training has not been done */
 export async function evaluateArms(context: StageContext, test: readonly Prompt[]): Promise<Scorecard> {
-  const { bench, config, paths, progress, specs, signal } = context;
+  const { config, paths, progress, specs, signal } = context;
   const results: ArmResult[][] = [];
   for (const name of config.eval.arms) {
     if (name === 'sft+rl' && config.rl.steps === 0) continue;

@@ -7,7 +7,7 @@ import { loadSpec } from '../align/spec/parse.js';
 import { scorecardText } from '../evals/scorecard.js';
 import { loadPrompts } from '../prompts/load.js';
 import { openWorkbench } from './open-workbench.js';
-import { runStages, type RunResult } from './run.js';
+import { runStages, writeReport, type RunResult } from './run.js';
 import { packageVersion, promptsFile, specFolder } from './settings.js';
 
 export interface RunCommand {
@@ -23,6 +23,10 @@ export async function runCommand({ root, config, stages = stageNames, redo, sign
   const progress = createProgress();
   const started = performance.now();
   const spec = await loadSpec(specFolder(config));
+  if (stages.length === 1 && stages[0] === 'report') {
+    console.log(`Report: ${path.resolve(await writeReport(root, spec))}`);
+    return;
+  }
   const prompts = await loadPrompts(promptsFile(config));
   const bench = await openWorkbench({ engine: config.engine, seed: config.seed, progress, signal });
   try {

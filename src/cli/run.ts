@@ -1,6 +1,5 @@
 /** The stages in their order: a run, or one stage of it, over one run folder. */
-import { rm } from 'node:fs/promises';
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { writeTextAtomically } from '../base/atomic-text.js';
 import type { Config } from '../base/config.js';
@@ -88,6 +87,13 @@ function sayWhatChanged(progress: Progress, spec: Spec, before: Digests | null, 
   if (before.prompts !== now.prompts) progress.say('The prompts have changed: completions are made for the new ones.');
 }
 
+/** Writes report.html out of what lies in the folder; needs no model. @returns its path */
+export async function writeReport(root: string, spec: Spec): Promise<string> {
+  const file = new RunPaths(root).report();
+  await writeTextAtomically(file, buildReport(await collectReport(root, spec)));
+  return file;
+}
+
 class Stages {
   constructor(
     private readonly context: StageContext,
@@ -97,7 +103,7 @@ class Stages {
 
   async run(): Promise<RunResult> {
     const { context, wanted } = this;
-    const { config, paths, progress, signal } = context;
+    const { config, paths, signal } = context;
     const train = await categorise(context, this.prepared.train);
     const ordinary = this.prepared.ordinary.map((prompt) => ({ ...prompt, category: categoryOf(prompt) }));
     const asked = [...train, ...ordinary];
@@ -118,9 +124,7 @@ class Stages {
     signal?.throwIfAborted();
     const scorecard = wanted.has('eval') ? await evaluateArms(context, this.prepared.test) : null;
     if (!wanted.has('report')) return { scorecard, report: null };
-    await writeTextAtomically(paths.report(), buildReport(await collectReport(paths.root, context.specs.spec)));
-    progress.say(`report: ${paths.report()}`);
-    return { scorecard, report: paths.report() };
+    return { scorecard, report: await writeReport(paths.root, context.specs.spec) };
   }
 
   /** Does a stage, or reads what it made before. @throws input error when a later stage is wanted and this one has made nothing */
@@ -150,7 +154,7 @@ class Stages {
     const open = asked.filter((prompt) => completionIds(this.context, prompt).some((id) => !made.has(id)));
     const specTokens = [...new Set(open.map(categoryOf))].reduce((sum, category) => sum + specs.tokens(category), 0);
     const costs = estimateCost(config, { generate: open.length, specTokens }).filter(({ stage }) => stage === 'start' || this.wanted.has(stage as StageName));
-    progress.say(`${made.size > 0 ? `${asked.length - open.length} of ${asked.length} prompts have their completions already. ` : ''}What is ahead, at most:\n${costTable(costs)}`);
+    progress.say(`${made.size > 0 ? `${asked.length - open.length} of ${asked.length} prompts have their completions already. ` : ''}What is ahead, by estimate:\n${costTable(costs)}`);
   }
 }
 

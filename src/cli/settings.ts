@@ -20,7 +20,7 @@ export interface SettingFlags {
  */
 export async function loadConfig(file: string | undefined, flags: SettingFlags): Promise<Config> {
   const given = file === undefined ? {} : resolvePaths(await readYaml(file), path.dirname(path.resolve(file)));
-  const merged = mergeSettings(mergeSettings(flags.smoke ? smokeSettings : {}, given), parseSets(flags.set ?? []));
+  const merged = mergeSettings(mergeSettings(flags.smoke ? smokeSettings : {}, given), setsOf(flags));
   return parseConfig(merged, file ?? (flags.set?.length ? '--set' : 'settings'));
 }
 
@@ -28,7 +28,7 @@ export async function loadConfig(file: string | undefined, flags: SettingFlags):
 export async function configOfRun(root: string, file: string | undefined, flags: SettingFlags): Promise<Config> {
   const stored = file === undefined ? await readRunFile(new RunPaths(root)) : null;
   if (stored === null) return loadConfig(file, flags);
-  return parseConfig(mergeSettings(stored.config, parseSets(flags.set ?? [])), '--set');
+  return parseConfig(mergeSettings(stored.config, setsOf(flags)), '--set');
 }
 
 async function readYaml(file: string): Promise<unknown> {
@@ -57,6 +57,9 @@ function resolvePaths(value: unknown, folder: string): unknown {
     ...(config['engine'] !== undefined && { engine: { ...absolute(config['engine'], 'adapter'), ...besides } }),
   });
 }
+
+/** Paths in flags are relative to the working folder; kept whole, so that a later command may be given elsewhere. */
+const setsOf = (flags: SettingFlags): unknown => resolvePaths(parseSets(flags.set ?? []), process.cwd());
 
 function parseSets(sets: readonly string[]): unknown {
   return sets.reduce<unknown>((settings, set) => {

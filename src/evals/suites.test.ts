@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Prompt, type ResponseKind } from '../base/records.js';
 import { heldOutFamilies, trainingFamilies } from '../prompts/jailbreaks/wrap.js';
-import { sampleEvenly } from './select.js';
+import { sampleEvenly } from '../prompts/sample-evenly.js';
 import { suiteNames, suites, suiteSizes, type SuiteContext, type SuiteName } from './suites.js';
 
 const prompt = (n: number, category: string, ideal: ResponseKind, tags: string[] = [], split = 'test'): Prompt =>

@@ -12,7 +12,8 @@ import {
   type Reply,
 } from './graders.js';
 import { policyRetrieval } from './policy-retrieval.js';
-import { sampleEvenly, wrapAll, wrapEach } from './select.js';
+import { sampleEvenly } from '../prompts/sample-evenly.js';
+import { wrapAll, wrapEach } from './select.js';
 
 export interface SuiteContext {
   /** All prompts; a suite takes of the test split only. */

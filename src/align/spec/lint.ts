@@ -1,8 +1,8 @@
 /** Faults of a specification that reads well but would teach badly. */
+import { nearest } from '../../base/nearest.js';
 import { ResponseKind } from '../../base/records.js';
 import { compileSpec, compileSummary } from './compile.js';
 import { clauseLine, styleLine } from './lines.js';
-import { nearest } from './lookup.js';
 import type { Finding } from './markdown.js';
 import { duplicateCodes, readSpec } from './parse.js';
 import type { Clause, Spec } from './types.js';
