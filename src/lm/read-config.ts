@@ -53,7 +53,7 @@ export function configFromJson(json: unknown, where: string, generation?: unknow
   const parsed = ConfigJson.safeParse(json);
   if (!parsed.success) throw inputError(`${where} is not a usable model configuration:\n${z.prettifyError(parsed.error)}`);
   const c = parsed.data;
-  const refuse = (feature: string) => inputError(`${where}: this model has ${feature}, which the embedded engine cannot run. Use another checkpoint, or a server through the openai engine.`);
+  const refuse = (feature: string) => inputError(`${where}: this model has ${feature}, which the embedded engine cannot run. Use another checkpoint.`);
   if (c.quantization_config != null) throw refuse('quantized weights (quantization_config)');
   if (c.hidden_act !== undefined && c.hidden_act !== 'silu') throw refuse(`the activation ${c.hidden_act}`);
   if (c.attention_bias && architecture !== 'qwen2') throw refuse('biases in attention (attention_bias)');
@@ -144,7 +144,7 @@ export function configFromGguf(
 function knownArchitecture(name: unknown, where: string): LlamaConfig['architecture'] {
   const known = architectures.find((architecture) => architecture === name);
   if (known) return known;
-  throw inputError(`${where} is of architecture ${String(name)}; the embedded engine runs ${architectures.join(', ')}. Use such a model, or a server through the openai engine.`);
+  throw inputError(`${where} is of architecture ${String(name)}; the embedded engine runs ${architectures.join(', ')}. Use such a model.`);
 }
 
 function checked(config: LlamaConfig, where: string): LlamaConfig {

@@ -1,0 +1,21 @@
+/** What a program may use. The command line (src/cli) is built from the same parts. */
+export { DeliberateError } from './base/errors.js';
+export { parseConfig, type Config } from './base/config.js';
+export { Completion, Judgement, Prompt, SftRecord, type Message, type ResponseKind } from './base/records.js';
+export type { ChatModel, Trainer } from './engines/types.js';
+export type { Workbench } from './engines/workbench.js';
+export { createEmbeddedEngine, type EmbeddedOptions } from './engines/embedded/index.js';
+export { resolveModel } from './lm/models.js';
+export { loadSpec } from './align/spec/parse.js';
+export { compileSpec, type CompiledSpec } from './align/spec/compile.js';
+export { lintSpec } from './align/spec/lint.js';
+export { diffSpecs } from './align/spec/diff.js';
+export type { Spec } from './align/spec/types.js';
+export { loadPrompts } from './prompts/load.js';
+export { importPrompts } from './prompts/import.js';
+export { splitPrompts } from './prompts/split.js';
+export { techniqueNamed, wrapPrompt } from './prompts/jailbreaks/wrap.js';
+export { suites } from './evals/suites.js';
+export { scorecardText, type Scorecard } from './evals/scorecard.js';
+export { openWorkbench } from './cli/open-workbench.js';
+export { runStages, type RunOptions, type RunResult } from './cli/run.js';
