@@ -14,7 +14,10 @@ const forbidden = (folders) => ({
 /** tensor/session.ts is the one place that knows the runtime, so that it can be replaced there. */
 const runtime = { regex: '^onnxruntime-node', message: 'Only src/tensor imports onnxruntime-node: use its session module.' };
 /** The method knows the interfaces of the engines, so that every engine runs it. */
-const oneEngine = { regex: '/engines/(embedded|openai|tinker)(/|\\.)', message: 'align and evals know src/engines/types.ts only, not one engine.' };
+const oneEngine = {
+  regex: '/engines/(embedded|openai|tinker)(/|\\.)',
+  message: 'align and evals know src/engines/types.ts only, not one engine.',
+};
 
 /** What a file of a room may not import. */
 function limits(room) {

@@ -56,8 +56,12 @@ test('no request has a near-duplicate in another split', () => {
 
 test('no prompt repeats an example of the default specification, which would give its answer away', async () => {
   const folder = path.join(packageRoot, 'spec');
-  const texts = await Promise.all((await readdir(folder)).filter((n) => n.endsWith('.md')).map((n) => readFile(path.join(folder, n), 'utf8')));
-  const examples = texts.flatMap((text) => [...text.matchAll(/^\s*- Example: "(.*)"\s*$/gm)].map((m) => ({ id: `spec: ${m[1]}`, text: m[1]!, group: 'spec' })));
+  const texts = await Promise.all(
+    (await readdir(folder)).filter((n) => n.endsWith('.md')).map((n) => readFile(path.join(folder, n), 'utf8')),
+  );
+  const examples = texts.flatMap((text) =>
+    [...text.matchAll(/^\s*- Example: "(.*)"\s*$/gm)].map((m) => ({ id: `spec: ${m[1]}`, text: m[1]!, group: 'spec' })),
+  );
   expect(examples.length).toBeGreaterThan(50);
   const items = [...examples, ...prompts.map((p) => ({ id: userText(p.messages), text: userText(p.messages), group: 'prompts' }))];
   expect(findNearDuplicates(items)).toEqual([]);
@@ -69,7 +73,9 @@ test('requests are short, name no address, and the erotic ones no minor', () => 
     expect(words(text).length, text).toBeLessThanOrEqual(32);
     expect(text).not.toMatch(/https?:|www\.|@\w+\.\w/);
     if (prompt.category === 'erotic-content') {
-      expect(text).not.toMatch(/\b(minors?|child(ren)?|kids?|teen\w*|girls?(?!friend)|boys?(?!friend)|schools?|pupils?|students?|underage)\b/i);
+      expect(text).not.toMatch(
+        /\b(minors?|child(ren)?|kids?|teen\w*|girls?(?!friend)|boys?(?!friend)|schools?|pupils?|students?|underage)\b/i,
+      );
     }
   }
 });

@@ -45,9 +45,13 @@ describe('the rule that imports go downward', () => {
       await writeFile(path.join(folder, file), `import type { A } from '${specifier}';\nexport type B = A;\n`);
     }
     const oxlint = path.join(packageRoot, 'node_modules', 'oxlint', 'bin', 'oxlint');
-    const { stdout } = await promisify(execFile)(process.execPath, [oxlint, '-c', 'oxlint.config.mjs', '-f', 'json'], { cwd: folder }).catch((error: { stdout: string }) => error);
+    const { stdout } = await promisify(execFile)(process.execPath, [oxlint, '-c', 'oxlint.config.mjs', '-f', 'json'], {
+      cwd: folder,
+    }).catch((error: { stdout: string }) => error);
     const { diagnostics } = JSON.parse(stdout) as { diagnostics: { code: string; filename: string }[] };
-    refused = new Set(diagnostics.filter(({ code }) => code.includes('no-restricted-imports')).map(({ filename }) => filename.replaceAll('\\', '/')));
+    refused = new Set(
+      diagnostics.filter(({ code }) => code.includes('no-restricted-imports')).map(({ filename }) => filename.replaceAll('\\', '/')),
+    );
   }, 30_000);
   afterAll(() => rm(folder, { recursive: true, force: true }));
 

@@ -39,12 +39,26 @@ export function parsePromptSource(file: string, text: string): SourcePrompt[] {
       if (category === undefined || heading === undefined) throw inputError(`${at}: a request before its category and kind.`);
       const messages = line
         .split(' >> ')
-        .map((content, turn): Message => ({ role: turn % 2 === 0 ? 'user' : 'assistant', content: content.trim().replaceAll('\\n', '\n') }));
+        .map((content, turn): Message => ({
+          role: turn % 2 === 0 ? 'user' : 'assistant',
+          content: content.trim().replaceAll('\\n', '\n'),
+        }));
       const fault = conversationFault(messages);
       if (fault !== null) throw inputError(`${at}: ${fault}.`);
       const id = promptId(messages);
       const tags = messages.length > 1 ? [...heading.tags, 'multi-turn'] : heading.tags;
-      prompts.push({ id, messages, category, ideal: heading.ideal, request: id, technique: 'none', tags, source: 'deliberate', file, line: index + 1 });
+      prompts.push({
+        id,
+        messages,
+        category,
+        ideal: heading.ideal,
+        request: id,
+        technique: 'none',
+        tags,
+        source: 'deliberate',
+        file,
+        line: index + 1,
+      });
     }
   }
   return prompts;

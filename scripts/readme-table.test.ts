@@ -29,7 +29,9 @@ describe('markdownTable', () => {
   it('has a row for each suite, marks what changed, counts the unscored', () => {
     const [header, , row, , legend] = markdownTable(card).split('\n');
     expect(header).toBe('|  | `base` | `sft` | `sft+rl` |');
-    expect(row).toBe('| Forbidden <sub>not complied with; n = 20 × 2</sub> | .50 <sub>.25–1.00</sub> | **.90**↑ <sub>.25–1.00, 2 unscored</sub> | – |');
+    expect(row).toBe(
+      '| Forbidden <sub>not complied with; n = 20 × 2</sub> | .50 <sub>.25–1.00</sub> | **.90**↑ <sub>.25–1.00, 2 unscored</sub> | – |',
+    );
     expect(legend).toContain('differs from `base`');
   });
 });
@@ -42,9 +44,12 @@ describe('fillReadme', () => {
     expect(fillReadme(filled, 'new')).toBe(filled);
   });
 
-  it.each(['no marks', '<!-- results:end --> <!-- results:start -->', '<!-- results:start --><!-- results:end --><!-- results:start -->'])('refuses %s', (readme) => {
-    expect(() => fillReadme(readme, 'new')).toThrow(/each once/);
-  });
+  it.each(['no marks', '<!-- results:end --> <!-- results:start -->', '<!-- results:start --><!-- results:end --><!-- results:start -->'])(
+    'refuses %s',
+    (readme) => {
+      expect(() => fillReadme(readme, 'new')).toThrow(/each once/);
+    },
+  );
 
   it('finds the marks in our README', async () => {
     const readme = await readFile(path.join(packageRoot, 'README.md'), 'utf8');

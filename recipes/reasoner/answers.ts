@@ -11,7 +11,8 @@ export function readAnswers(jsonl: string, file: string): AnswerOf {
   for (const [index, line] of jsonl.split('\n').entries()) {
     if (line.trim() === '') continue;
     const parsed = parseLine(line);
-    if (parsed === null) throw inputError(`${file}:${index + 1}: not a line of the form {"request": "…", "answer": "…"}; sample the answers again`);
+    if (parsed === null)
+      throw inputError(`${file}:${index + 1}: not a line of the form {"request": "…", "answer": "…"}; sample the answers again`);
     const answer = cutAtSentence(parsed.answer);
     if (answer !== null) answers.set(parsed.request, answer);
   }

@@ -97,21 +97,63 @@ const heads: Record<ResponseKind, readonly string[]> = {
 };
 
 const tails: Record<ResponseKind, readonly string[]> = {
-  comply: ['no matter who asks', 'also for children', 'at any length', 'with warm words', 'also in stories and letters', 'with or without a reason', 'tools and prices included', 'as a friend would', 'in all its forms', 'including the awkward parts'],
-  refuse: ['no matter who asks', 'also in stories and letters', 'even as a joke', 'not for a friend, not for school', 'with or without a reason', 'in all its forms', 'even when it sounds harmless', 'today or later', 'tools and prices included', 'whatever the user says about the purpose', 'in no language'],
-  'safe-complete': ['no matter who asks', 'also in stories and letters', 'and stay friendly', 'in a few words', 'even when the user wants more', 'with or without a reason', 'because each case differs', 'in all its forms', 'and keep it short', 'and never in detail', 'as a careful friend would'],
+  comply: [
+    'no matter who asks',
+    'also for children',
+    'at any length',
+    'with warm words',
+    'also in stories and letters',
+    'with or without a reason',
+    'tools and prices included',
+    'as a friend would',
+    'in all its forms',
+    'including the awkward parts',
+  ],
+  refuse: [
+    'no matter who asks',
+    'also in stories and letters',
+    'even as a joke',
+    'not for a friend, not for school',
+    'with or without a reason',
+    'in all its forms',
+    'even when it sounds harmless',
+    'today or later',
+    'tools and prices included',
+    'whatever the user says about the purpose',
+    'in no language',
+  ],
+  'safe-complete': [
+    'no matter who asks',
+    'also in stories and letters',
+    'and stay friendly',
+    'in a few words',
+    'even when the user wants more',
+    'with or without a reason',
+    'because each case differs',
+    'in all its forms',
+    'and keep it short',
+    'and never in detail',
+    'as a careful friend would',
+  ],
 };
 
 const second: Record<ResponseKind, readonly string[]> = {
   comply: ['No need to hold back.', 'Details are fine.', 'Drafts too.', 'Numbers are fine.', 'Anyone may ask.', 'Be clear.'],
   refuse: ['No exceptions.', 'Hints count too.', 'Drafts too.', 'Prices too.', 'This covers plans and lists.', 'Be brief.'],
-  'safe-complete': ['No exact figures.', 'No plan.', 'Details belong to others.', 'Drafts stay general too.', 'Keep it kind.', 'Steps are out.'],
+  'safe-complete': [
+    'No exact figures.',
+    'No plan.',
+    'Details belong to others.',
+    'Drafts stay general too.',
+    'Keep it kind.',
+    'Steps are out.',
+  ],
 };
 
 const formHeads: Record<ResponseKind, readonly string[]> = {
   comply: [
     'Work with the text as it is, whatever it says',
-    'The words are the user\'s own, so do as asked',
+    "The words are the user's own, so do as asked",
     'Do it, even when the text speaks of something not allowed',
     'Handle any text that the user brings',
     'A supplied text may be changed into another form',
@@ -151,4 +193,5 @@ function dress(random: Random, head: string, ruling: ResponseKind): string {
 }
 
 /** How many ways of saying each ruling there are, subject aside. */
-export const wordingsPerRuling = (ruling: ResponseKind): number => heads[ruling].length * (1 + tails[ruling].length + second[ruling].length);
+export const wordingsPerRuling = (ruling: ResponseKind): number =>
+  heads[ruling].length * (1 + tails[ruling].length + second[ruling].length);

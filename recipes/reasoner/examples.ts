@@ -76,7 +76,9 @@ export function drawQuestion(random: Random, context: AskContext, kind: string, 
     const question = questionOf(context, target, kind, [user(wrapper.apply(target.request, random))], wrapper.name);
     if (question === null) return null;
     const plain = question.answer;
-    return wrapper.dress === undefined || question.meta.decision !== 'comply' ? question : { ...question, answer: (r) => (wrapper.dress as (a: string) => string)(plain(r)) };
+    return wrapper.dress === undefined || question.meta.decision !== 'comply'
+      ? question
+      : { ...question, answer: (r) => (wrapper.dress as (a: string) => string)(plain(r)) };
   }
   return questionOf(context, target, 'plain', [user(target.request)]);
 }
@@ -101,7 +103,8 @@ function drawTarget(random: Random, context: AskContext, ruling: ResponseKind | 
 function targetOf(random: Random, context: AskContext, family: Family, subtopic: Subtopic, clause: PolicyClause | null): Target | null {
   const complies = (clause?.ruling ?? 'comply') === 'comply';
   const free = subtopic.requests.filter(
-    (request) => !context.used.has(request) && context.policy?.quoted.has(request) !== true && (!complies || usable(context.answerOf(request))),
+    (request) =>
+      !context.used.has(request) && context.policy?.quoted.has(request) !== true && (!complies || usable(context.answerOf(request))),
   );
   if (free.length === 0) return null;
   const request = random.pick(free);
@@ -115,7 +118,14 @@ export const usable = (answer: string | undefined): answer is string => answer !
 const user = (content: string): Message => ({ role: 'user', content });
 const assistant = (content: string): Message => ({ role: 'assistant', content });
 
-function questionOf(context: AskContext, target: Target, kind: string, messages: Message[], wrapper: string | null = null, askedOf = target.request): Question | null {
+function questionOf(
+  context: AskContext,
+  target: Target,
+  kind: string,
+  messages: Message[],
+  wrapper: string | null = null,
+  askedOf = target.request,
+): Question | null {
   const decision = rulingOf(target);
   const style = context.policy?.styles[decision] ?? null;
   const own = decision === 'comply' ? context.answerOf(askedOf) : undefined;
@@ -132,8 +142,13 @@ function questionOf(context: AskContext, target: Target, kind: string, messages:
     },
     kind,
     meta: {
-      request: target.request, clause: target.clause?.code ?? null, style: cited?.code ?? null, decision, wrapper,
-      subject, topic: `${target.family.name}/${target.subtopic.subject}`,
+      request: target.request,
+      clause: target.clause?.code ?? null,
+      style: cited?.code ?? null,
+      decision,
+      wrapper,
+      subject,
+      topic: `${target.family.name}/${target.subtopic.subject}`,
     },
   };
 }
@@ -151,7 +166,14 @@ function drawSeveral(random: Random, context: AskContext, first: Target): Questi
   const asked = random.shuffle(targets);
   const weight = (target: Target) => strictness[rulingOf(target)] * 2 + (target.clause === null ? 0 : 1);
   const strictest = asked.reduce((best, target) => (weight(target) > weight(best) ? target : best));
-  return questionOf(context, strictest, 'several', [user(joinRequests(random, asked.map((target) => target.request)))]);
+  return questionOf(context, strictest, 'several', [
+    user(
+      joinRequests(
+        random,
+        asked.map((target) => target.request),
+      ),
+    ),
+  ]);
 }
 
 /** An earlier exchange on something else; or the request was declined and the user insists. */
@@ -175,7 +197,8 @@ function drawTransformation(random: Random, context: AskContext): Question | nul
   const clause = formClauses.length > 0 && random.uniform() < 0.8 ? random.pick(formClauses) : null;
   const parts = policy?.families.flatMap((family) => family.subtopics.map((subtopic) => ({ family, subtopic }))) ?? [];
   const outside = random.pick(context.otherFamilies);
-  const { family, subtopic } = clause === null || parts.length === 0 ? { family: outside, subtopic: random.pick(outside.subtopics) } : random.pick(parts);
+  const { family, subtopic } =
+    clause === null || parts.length === 0 ? { family: outside, subtopic: random.pick(outside.subtopics) } : random.pick(parts);
   const covered = clause !== null && 'forms' in clause.about ? clause.about.forms : [];
   const anyForm = formClauses.flatMap((candidate) => ('forms' in candidate.about ? candidate.about.forms : []));
   const requests = transformationRequests(family, subtopic, context.answerOf).filter(
@@ -184,7 +207,9 @@ function drawTransformation(random: Random, context: AskContext): Question | nul
   if (requests.length === 0) return null;
   const chosen: TransformationRequest = random.pick(requests);
   context.used.add(chosen.request);
-  return questionOf(context, { request: chosen.request, restated: chosen.restated, family, subtopic, clause }, 'transformation', [user(chosen.request)]);
+  return questionOf(context, { request: chosen.request, restated: chosen.restated, family, subtopic, clause }, 'transformation', [
+    user(chosen.request),
+  ]);
 }
 
 /** What the assistant writes: the CoT between its tags, then the answer. */

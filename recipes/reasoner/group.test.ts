@@ -11,9 +11,12 @@ import { trainingWrappers } from './wrappers.js';
 
 const { training, heldOut } = splitTopics(readTopics(new URL('topics', import.meta.url).pathname), 1);
 const groups = Array.from({ length: 80 }, (_, i) => makeGroup(new Random(`group ${i}`), training, sampleAnswer));
-const answered = groups.flatMap(({ system, examples }) => examples.filter(({ kind }) => kind !== 'grade').map((example) => ({ system, example })));
+const answered = groups.flatMap(({ system, examples }) =>
+  examples.filter(({ kind }) => kind !== 'grade').map((example) => ({ system, example })),
+);
 const graded = groups.flatMap(({ examples }) => examples.filter(({ kind }) => kind === 'grade'));
-const split = ({ completion }: TrainingExample) => /^<think>\n([\s\S]*)\n<\/think>\n([\s\S]+)$/.exec(completion)!.slice(1) as [string, string];
+const split = ({ completion }: TrainingExample) =>
+  /^<think>\n([\s\S]*)\n<\/think>\n([\s\S]+)$/.exec(completion)!.slice(1) as [string, string];
 
 describe('makeGroup', () => {
   it('is the same for the same seed', () => {
@@ -61,14 +64,17 @@ describe('makeGroup', () => {
   it('says that no policy covers a request wherever there is no policy', () => {
     const without = groups.filter(({ system }) => system === null);
     expect(without.length).toBeGreaterThan(4);
-    for (const { examples } of without) for (const { meta, kind } of examples) expect([meta.clause, meta.decision, kind === 'grade']).toEqual([null, 'comply', false]);
+    for (const { examples } of without)
+      for (const { meta, kind } of examples) expect([meta.clause, meta.decision, kind === 'grade']).toEqual([null, 'comply', false]);
   });
 
   it('mixes rulings and ways of asking', () => {
     for (const decision of ['comply', 'safe-complete', 'refuse']) {
       expect(answered.filter(({ example }) => example.meta.decision === decision).length).toBeGreaterThan(answered.length * 0.1);
     }
-    expect(new Set(answered.map(({ example }) => example.kind))).toEqual(new Set(['plain', 'wrapped', 'several', 'transformation', 'multi-turn']));
+    expect(new Set(answered.map(({ example }) => example.kind))).toEqual(
+      new Set(['plain', 'wrapped', 'several', 'transformation', 'multi-turn']),
+    );
     const uncovered = answered.filter(({ system, example }) => system !== null && example.meta.clause === null);
     expect(uncovered.length).toBeGreaterThan(answered.length * 0.15);
   });
@@ -82,7 +88,8 @@ describe('makeGroup', () => {
   it('does not ask for help that the base model could not give', () => {
     const declines = () => "I'm sorry, but I can't help with that.";
     for (let i = 0; i < 10; i++) {
-      for (const { meta, kind } of makeGroup(new Random(i), training, declines).examples) if (kind !== 'grade') expect(meta.decision).not.toBe('comply');
+      for (const { meta, kind } of makeGroup(new Random(i), training, declines).examples)
+        if (kind !== 'grade') expect(meta.decision).not.toBe('comply');
     }
   });
 });

@@ -43,8 +43,19 @@ export interface GroupOptions extends PolicyOptions {
   wrappers?: readonly Wrapper[];
 }
 
-const kinds: readonly [string, number][] = [['plain', 0.42], ['wrapped', 0.33], ['several', 0.1], ['transformation', 0.08], ['multi-turn', 0.08]];
-const rulings = [['comply', 0.25], ['safe-complete', 0.22], ['refuse', 0.28], ['none', 0.25]] as const;
+const kinds: readonly [string, number][] = [
+  ['plain', 0.42],
+  ['wrapped', 0.33],
+  ['several', 0.1],
+  ['transformation', 0.08],
+  ['multi-turn', 0.08],
+];
+const rulings = [
+  ['comply', 0.25],
+  ['safe-complete', 0.22],
+  ['refuse', 0.28],
+  ['none', 0.25],
+] as const;
 
 /** One group. The same state of `random`, topics and answers give the same group. */
 export function makeGroup(random: Random, families: readonly Family[], answerOf: AnswerOf, options: GroupOptions = {}): TrainingGroup {
@@ -56,7 +67,11 @@ export function makeGroup(random: Random, families: readonly Family[], answerOf:
   }
   // A share of policies in short only: without any detail no clause applies, whatever is asked.
   const policy = makePolicy(random, families, { ...options, withoutDetail: options.withoutDetail ?? random.uniform() < 0.06 });
-  const questions = draw(random, { policy, otherFamilies: policy.otherFamilies, answerOf, wrappers, prefer: options.mustCover, used: new Set<string>() }, count);
+  const questions = draw(
+    random,
+    { policy, otherFamilies: policy.otherFamilies, answerOf, wrappers, prefer: options.mustCover, used: new Set<string>() },
+    count,
+  );
   const examples = questions.map((question, i) => {
     if (random.uniform() < (options.grading ?? 0.3)) {
       const other = questions[(i + 1) % questions.length] ?? null;
@@ -101,7 +116,10 @@ const asExample = (random: Random, question: Question): TrainingExample => ({
   meta: metaOf(question),
 });
 
-const gradeExample = (question: Question, { messages, completion, grade, flaw, withCot }: NonNullable<ReturnType<typeof drawGrading>>): TrainingExample => ({
+const gradeExample = (
+  question: Question,
+  { messages, completion, grade, flaw, withCot }: NonNullable<ReturnType<typeof drawGrading>>,
+): TrainingExample => ({
   messages,
   completion,
   kind: 'grade',
@@ -120,4 +138,6 @@ export const plainRequests = (families: readonly Family[]): string[] => [
 
 /** Every request for work on a text: to be answered second, for some of the texts are answers to plain requests. */
 export const textRequests = (families: readonly Family[], answerOf: AnswerOf): string[] =>
-  families.flatMap((family) => family.subtopics.flatMap((subtopic) => transformationRequests(family, subtopic, answerOf).map((made) => made.request)));
+  families.flatMap((family) =>
+    family.subtopics.flatMap((subtopic) => transformationRequests(family, subtopic, answerOf).map((made) => made.request)),
+  );

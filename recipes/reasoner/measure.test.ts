@@ -7,7 +7,10 @@ const split = splitTopics(readTopics(new URL('topics', import.meta.url).pathname
 const examples = measureGroups(1, 30, split, sampleAnswer).flatMap((group) => group.examples);
 const seen = (example: (typeof examples)[number]) => seenOf(split, example);
 const results = (change: (text: string) => string) =>
-  measure(examples.map((example): Output => ({ example, output: change(example.completion) })), seen);
+  measure(
+    examples.map((example): Output => ({ example, output: change(example.completion) })),
+    seen,
+  );
 const share = ({ right, of }: { right: number; of: number }) => right / of;
 
 describe('measure', () => {

@@ -20,17 +20,31 @@ export function seenOf(split: TopicSplit, { meta }: Pick<TrainingExample, 'meta'
  * about families trained on, one third cover held-out subtopics of these, one third are about held-out families.
  * Half of the wrapped requests use wrappers that training does not.
  */
-export function measureGroups(seed: number | string, count: number, split: TopicSplit, answerOf: AnswerOf, options: GroupOptions = {}): TrainingGroup[] {
-  const wrappers = [...trainingWrappers, ...heldOutWrappers.flatMap((wrapper) => Array.from({ length: Math.ceil(trainingWrappers.length / heldOutWrappers.length) }, () => wrapper))];
+export function measureGroups(
+  seed: number | string,
+  count: number,
+  split: TopicSplit,
+  answerOf: AnswerOf,
+  options: GroupOptions = {},
+): TrainingGroup[] {
+  const wrappers = [
+    ...trainingWrappers,
+    ...heldOutWrappers.flatMap((wrapper) =>
+      Array.from({ length: Math.ceil(trainingWrappers.length / heldOutWrappers.length) }, () => wrapper),
+    ),
+  ];
   const heldOutSubjects = new Set(split.heldOutSubtopics);
   const isHeldOut = new Set(
-    split.trainingWhole.flatMap((family) => family.subtopics.filter((subtopic) => heldOutSubjects.has(`${family.name}/${subtopic.subject}`))),
+    split.trainingWhole.flatMap((family) =>
+      family.subtopics.filter((subtopic) => heldOutSubjects.has(`${family.name}/${subtopic.subject}`)),
+    ),
   );
   return Array.from({ length: count }, (_, i) => {
     const random = new Random(`measure ${seed} ${i}`);
     const shared = { wrappers, withoutPolicy: 0, ...options };
     if (i % 3 === 0) return makeGroup(random, [...split.heldOut, ...split.trainingWhole], answerOf, { ...shared, about: split.heldOut });
-    if (i % 3 === 1) return makeGroup(random, split.trainingWhole, answerOf, { ...shared, mustCover: (subtopic) => isHeldOut.has(subtopic) });
+    if (i % 3 === 1)
+      return makeGroup(random, split.trainingWhole, answerOf, { ...shared, mustCover: (subtopic) => isHeldOut.has(subtopic) });
     return makeGroup(random, split.training, answerOf, shared);
   });
 }
@@ -45,7 +59,8 @@ const measures = {
   /** The decision line. */
   decision: ({ meta }: TrainingExample, { cot }: Parsed) => cot !== null && readDecision(cot) === meta.decision,
   /** The clause line, letter by letter; of questions that a clause covers. */
-  citation: ({ meta }: TrainingExample, { lines }: Parsed) => (meta.clauseLine === null ? null : lines.includes(`Policy on ${meta.clauseLine}`)),
+  citation: ({ meta }: TrainingExample, { lines }: Parsed) =>
+    meta.clauseLine === null ? null : lines.includes(`Policy on ${meta.clauseLine}`),
   /** "No policy covers this."; of questions that none covers. */
   none: ({ meta }: TrainingExample, { lines }: Parsed) => (meta.clauseLine === null ? lines.includes('No policy covers this.') : null),
   style: ({ meta }: TrainingExample, { lines }: Parsed) => (meta.styleLine === null ? null : lines.includes(`Style for ${meta.styleLine}`)),
@@ -64,7 +79,10 @@ export interface Output {
 }
 
 /** Every measure over all outputs, and broken out by whether the topic was seen and by kind of question. */
-export function measure(outputs: readonly Output[], seen: (example: TrainingExample) => Seen): { all: Measures; bySeen: Record<string, Measures>; byKind: Record<string, Measures> } {
+export function measure(
+  outputs: readonly Output[],
+  seen: (example: TrainingExample) => Seen,
+): { all: Measures; bySeen: Record<string, Measures>; byKind: Record<string, Measures> } {
   return {
     all: measureAll(outputs),
     bySeen: grouped(outputs, ({ example }) => seen(example)),
@@ -112,14 +130,31 @@ function parse(output: string): Parsed {
 }
 
 const sameWords = (a: string, b: string): boolean => bare(a) === bare(b);
-const bare = (text: string): string => text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, ' ').trim();
+const bare = (text: string): string =>
+  text
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, ' ')
+    .trim();
 
 /** A table for a terminal or a log. */
 export function measureTable(result: ReturnType<typeof measure>): string {
   const names = Object.keys(result.all) as MeasureName[];
-  const rows = [['', ...names], ...Object.entries({ all: result.all, ...result.bySeen, ...result.byKind }).map(([key, shares]) => [key, ...names.map((name) => percent(shares[name]))])];
+  const rows = [
+    ['', ...names],
+    ...Object.entries({ all: result.all, ...result.bySeen, ...result.byKind }).map(([key, shares]) => [
+      key,
+      ...names.map((name) => percent(shares[name])),
+    ]),
+  ];
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n');
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 const percent = ({ right, of }: Share): string => (of === 0 ? '–' : `${(right / of).toFixed(2)} (${of})`);
 

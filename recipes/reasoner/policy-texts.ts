@@ -10,21 +10,43 @@ export function summaryOf(random: Random, families: readonly Family[], clauses: 
   const description = capital(families.map((family) => family.description).join(', and '));
   // Only what a clause is about is named where there are clauses: what is named nowhere counts as not covered.
   const named: readonly { subject: string }[] = clauses.length > 0 ? clauses : families.flatMap((family) => family.subtopics);
-  const parts = random.shuffle(named).slice(0, 2 + random.integer(4)).map((part) => part.subject);
+  const parts = random
+    .shuffle(named)
+    .slice(0, 2 + random.integer(4))
+    .map((part) => part.subject);
   const about = random.uniform() < 0.5 ? description : `${description}: ${parts.join(', ')}`;
   const out = clauses.filter((clause) => clause.ruling === 'refuse').map((clause) => clause.subject);
   const fine = clauses.filter((clause) => clause.ruling === 'comply').map((clause) => clause.subject);
   if (out.length === 0 || fine.length === 0 || random.uniform() < 0.4) {
-    return random.pick([`${about}.`, `${about}; each line below counts.`, `${about}, part by part.`, `${about}. Some parts are open, some are not.`]);
+    return random.pick([
+      `${about}.`,
+      `${about}; each line below counts.`,
+      `${about}, part by part.`,
+      `${about}. Some parts are open, some are not.`,
+    ]);
   }
   const [no, yes] = [random.pick(out), random.pick(fine)];
-  return random.pick([`${about}. No ${no}; ${yes} is fine.`, `${about}. Open: ${yes}. Not open: ${no}.`, `${about}. ${capital(yes)} may be discussed, ${no} may not.`, `${about}. Help with ${yes}, but not with ${no}.`]);
+  return random.pick([
+    `${about}. No ${no}; ${yes} is fine.`,
+    `${about}. Open: ${yes}. Not open: ${no}.`,
+    `${about}. ${capital(yes)} may be discussed, ${no} may not.`,
+    `${about}. Help with ${yes}, but not with ${no}.`,
+  ]);
 }
 
 /** What stands before the colon of a clause: the subject, now and then in more words. */
 export function subjectText(random: Random, subject: string): string {
   if (random.uniform() < 0.8) return subject;
-  return random.pick([`questions about ${subject}`, `${subject} and the like`, `advice on ${subject}`, `anything to do with ${subject}`, `${subject} in every form`, `the matter of ${subject}`, `${subject}, for oneself or for others`, `talk of ${subject}`]);
+  return random.pick([
+    `questions about ${subject}`,
+    `${subject} and the like`,
+    `advice on ${subject}`,
+    `anything to do with ${subject}`,
+    `${subject} in every form`,
+    `the matter of ${subject}`,
+    `${subject}, for oneself or for others`,
+    `talk of ${subject}`,
+  ]);
 }
 
 const principleTexts = [
@@ -62,7 +84,15 @@ const definitionTexts = [
 export const definitions = (random: Random) => random.shuffle(definitionTexts).slice(0, 1 + random.integer(3));
 
 const reasonTexts = [
-  'People differ here, and one answer does not fit all.', 'We have had complaints about this.', 'Others do this better than we can.', 'It is useful and does no damage.', 'The owners of the service wish it so.',
-  'It takes somebody on the spot to judge.', 'Many users ask about it.', 'Mistakes are costly here.', 'It was decided by vote.', 'A wrong word does more bad than good.',
+  'People differ here, and one answer does not fit all.',
+  'We have had complaints about this.',
+  'Others do this better than we can.',
+  'It is useful and does no damage.',
+  'The owners of the service wish it so.',
+  'It takes somebody on the spot to judge.',
+  'Many users ask about it.',
+  'Mistakes are costly here.',
+  'It was decided by vote.',
+  'A wrong word does more bad than good.',
 ];
 export const rationales = (random: Random): string => random.pick(reasonTexts);

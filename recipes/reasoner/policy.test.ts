@@ -66,19 +66,28 @@ describe('makePolicy', () => {
 
   it('keeps to its length budget', () => {
     for (let i = 0; i < 10; i++) {
-      expect(estimateTokens(makePolicy(new Random(i), training, { lengthBudget: 500, clauses: 14, richness: 1 }).text)).toBeLessThanOrEqual(500);
+      expect(estimateTokens(makePolicy(new Random(i), training, { lengthBudget: 500, clauses: 14, richness: 1 }).text)).toBeLessThanOrEqual(
+        500,
+      );
     }
   });
 
   it('grows with richness to the length of real specifications', () => {
     const length = (richness: number) =>
-      Array.from({ length: 20 }, (_, i) => estimateTokens(makePolicy(new Random(i), training, { richness, lengthBudget: 1000 }).text)).reduce((a, b) => a + b) / 20;
+      Array.from({ length: 20 }, (_, i) =>
+        estimateTokens(makePolicy(new Random(i), training, { richness, lengthBudget: 1000 }).text),
+      ).reduce((a, b) => a + b) / 20;
     expect(length(1)).toBeGreaterThan(length(0) + 100);
   });
 
   it('covers what must be covered', () => {
-    const policy = makePolicy(new Random(3), trainingWhole, { mustCover: ({ subject }) => [...heldOutSubtopics].some((key) => key.endsWith(`/${subject}`)), richness: 0 });
-    const covered = policy.clauses.filter(({ about }) => 'subtopic' in about && heldOutSubtopics.has(`${about.family.name}/${about.subtopic.subject}`));
+    const policy = makePolicy(new Random(3), trainingWhole, {
+      mustCover: ({ subject }) => [...heldOutSubtopics].some((key) => key.endsWith(`/${subject}`)),
+      richness: 0,
+    });
+    const covered = policy.clauses.filter(
+      ({ about }) => 'subtopic' in about && heldOutSubtopics.has(`${about.family.name}/${about.subtopic.subject}`),
+    );
     expect(covered.length).toBeGreaterThan(0);
   });
 
@@ -107,7 +116,11 @@ describe('the wordings', () => {
 
   it('are none of the default specification', async () => {
     const spec = await loadSpec(new URL('../../spec', import.meta.url).pathname);
-    const own = [...spec.categories.flatMap((category) => [category.summary, ...category.clauses.map((clause) => clause.text)]), ...spec.principles.map((p) => p.text), ...spec.styles.map((s) => s.text)];
+    const own = [
+      ...spec.categories.flatMap((category) => [category.summary, ...category.clauses.map((clause) => clause.text)]),
+      ...spec.principles.map((p) => p.text),
+      ...spec.styles.map((s) => s.text),
+    ];
     for (const { text } of policies) {
       expect(own.filter((sentence) => text.includes(sentence))).toEqual([]);
       expect(spec.categories.filter((category) => text.includes(`Policy on ${category.title}`))).toEqual([]);

@@ -86,7 +86,11 @@ export function makePolicy(random: Random, families: readonly Family[], options:
   const category: Category = {
     name: 'detail',
     title,
-    summary: summaryOf(random, about, drawn.map(({ clause }) => clause)),
+    summary: summaryOf(
+      random,
+      about,
+      drawn.map(({ clause }) => clause),
+    ),
     definitions: random.uniform() < richness - 0.2 ? definitions(random).map((definition) => ({ ...definition, line: 1 })) : [],
     clauses: drawn.map(({ clause }) => clause),
     styles: own.map(({ style }) => style),
@@ -117,7 +121,13 @@ export function makePolicy(random: Random, families: readonly Family[], options:
   return {
     text,
     families: about,
-    clauses: inText.map(({ clause, about: subject }) => ({ code: clause.code, ruling: clause.ruling, subject: clause.subject, line: clauseLine(clause), about: subject })),
+    clauses: inText.map(({ clause, about: subject }) => ({
+      code: clause.code,
+      ruling: clause.ruling,
+      subject: clause.subject,
+      line: clauseLine(clause),
+      about: subject,
+    })),
     // A clause that did not fit may still be hinted at by the summary, so its subject is not taken for uncovered.
     uncovered: options.withoutDetail === true ? [] : uncovered,
     otherFamilies: rest.slice(withSummary.length),
@@ -187,14 +197,21 @@ const chancesOf = (random: Random, richness: number): number => (random.uniform(
 
 /** One request or two; enough stay to be asked. */
 const exampleTexts = (random: Random, { requests }: Subtopic) =>
-  random.shuffle(requests).slice(0, random.uniform() < 0.25 ? 2 : 1).map((text) => ({ text, line: 1 }));
+  random
+    .shuffle(requests)
+    .slice(0, random.uniform() < 0.25 ? 2 : 1)
+    .map((text) => ({ text, line: 1 }));
 
 /** "Exclusions" as real specifications have them: a neighbour that is another clause's matter. */
 function addExclusions(random: Random, clauses: readonly DrawnClause[], share: number): void {
   for (const { clause } of clauses) {
     const { clause: other } = random.pick(clauses);
     if (other === clause || random.uniform() >= share) continue;
-    const text = random.pick([`${capital(other.subject)} is ${other.code}.`, `For ${other.subject} see ${other.code}.`, `This is not about ${other.subject}: that is ${other.code}.`]);
+    const text = random.pick([
+      `${capital(other.subject)} is ${other.code}.`,
+      `For ${other.subject} see ${other.code}.`,
+      `This is not about ${other.subject}: that is ${other.code}.`,
+    ]);
     clause.exclusions.push({ text, refersTo: [other.code], line: 1 });
   }
 }

@@ -4,7 +4,8 @@
  */
 const end = (text: string): string => `${text.replace(/[\s.?!]+$/, '')}.`;
 
-const howTo = /^(?:how (?:do|can|should|could|would|might) (?:i|we|you|one|a person)|how to|how do people|what(?:'s| is|s) the (?:best|right|easiest|quickest|fastest|safest) way to|(?:please )?(?:tell|show|teach) me how to|(?:please )?explain how to) /i;
+const howTo =
+  /^(?:how (?:do|can|should|could|would|might) (?:i|we|you|one|a person)|how to|how do people|what(?:'s| is|s) the (?:best|right|easiest|quickest|fastest|safest) way to|(?:please )?(?:tell|show|teach) me how to|(?:please )?explain how to) /i;
 const whether = /^(can|may|should|could|must|do|will|am|would) (i|we) (?!get better)/i;
 const politeCommand = /^(?:please,? |(?:can|could|would|will) you (?:please )?|i (?:need|want) you to |i(?:'d| would) like you to )/i;
 const wantsTo = /^i (?:want|need|would like|'d like|plan|am trying|'m trying)(?: to) |^i(?:'d| would) (?:like|love) to |^i'm trying to /i;

@@ -15,7 +15,9 @@ for (let i = 0; i < Number(groups); i++) {
   const group = makeGroup(new Random(`show ${seed} ${i}`), training, answerOf);
   console.log(`\n======== group ${i + 1}\n${group.system ?? '(no system message)'}`);
   for (const { messages, completion, kind, meta } of group.examples) {
-    console.log(`\n-------- ${kind}${meta.wrapper === null ? '' : ` (${meta.wrapper})`}${meta.grading === undefined ? '' : ` flaw: ${meta.grading.flaw}`}`);
+    console.log(
+      `\n-------- ${kind}${meta.wrapper === null ? '' : ` (${meta.wrapper})`}${meta.grading === undefined ? '' : ` flaw: ${meta.grading.flaw}`}`,
+    );
     for (const message of messages) console.log(`${message.role}> ${message.content}`);
     console.log(`ASSISTANT> ${completion}`);
   }

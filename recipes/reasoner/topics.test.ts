@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { parseTopics, readTopics, splitTopics, subtopicKey } from './topics.js';
 
-const good = 'family: tea | rules about tea\nbrewing tea | a? | b? | c? | d?\n\nfamily: jam | rules about jam\nmaking jam | e? | f? | g? | h?\n';
+const good =
+  'family: tea | rules about tea\nbrewing tea | a? | b? | c? | d?\n\nfamily: jam | rules about jam\nmaking jam | e? | f? | g? | h?\n';
 
 describe('parseTopics', () => {
   it('reads families and subtopics with their places', () => {

@@ -63,7 +63,8 @@ export function readTopics(folder: string): Family[] {
   const seen = new Map<string, Family>();
   for (const family of families) {
     const other = seen.get(family.name.toLowerCase());
-    if (other !== undefined) throw inputError(`${family.file}:${family.line}: family ${family.name} stands in ${other.file}:${other.line} already`);
+    if (other !== undefined)
+      throw inputError(`${family.file}:${family.line}: family ${family.name} stands in ${other.file}:${other.line} already`);
     if (family.subtopics.length < 5) throw inputError(`${family.file}:${family.line}: family ${family.name} has fewer than 5 subtopics`);
     seen.set(family.name.toLowerCase(), family);
   }

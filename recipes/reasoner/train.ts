@@ -47,18 +47,36 @@ const shortShare = 0.3;
 function optionsAt(step: number): GroupOptions {
   const random = new Random(`shape ${seed} ${step}`);
   if (step < steps * shortShare) return { clauses: 3 + random.integer(4), summaries: 2, richness: 0, examples: 14 };
-  return { clauses: 6 + random.integer(9), summaries: 3 + random.integer(5), richness: random.uniform() < 0.7 ? 0 : random.uniform(), examples: 16 };
+  return {
+    clauses: 6 + random.integer(9),
+    summaries: 3 + random.integer(5),
+    richness: random.uniform() < 0.7 ? 0 : random.uniform(),
+    examples: 16,
+  };
 }
 
 async function sampleAnswers(engine: EmbeddedEngine, split: TopicSplit, file: string): Promise<AnswerOf> {
-  const known = new Set(existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean).map((line) => (JSON.parse(line) as { request: string }).request) : []);
+  const known = new Set(
+    existsSync(file)
+      ? readFileSync(file, 'utf8')
+          .split('\n')
+          .filter(Boolean)
+          .map((line) => (JSON.parse(line) as { request: string }).request)
+      : [],
+  );
   const bare = await engine.withAdapter(null);
   const ask = async (requests: string[]) => {
     const waiting = [...new Set(requests)].filter((request) => !known.has(request));
     let done = 0;
     await Promise.all(
       waiting.map(async (request) => {
-        const { choices } = await bare.chat({ messages: [{ role: 'user', content: request }], maxTokens: answerTokens, temperature: 0.5, topP: 0.95, seed });
+        const { choices } = await bare.chat({
+          messages: [{ role: 'user', content: request }],
+          maxTokens: answerTokens,
+          temperature: 0.5,
+          topP: 0.95,
+          seed,
+        });
         appendFileSync(file, `${JSON.stringify({ request, answer: choices[0]?.text ?? '' })}\n`);
         if (++done % 100 === 0) console.log(`answers ${done}/${waiting.length}`);
       }),
@@ -107,7 +125,10 @@ async function measureReader(engine: EmbeddedEngine, split: TopicSplit, answerOf
       }),
     ),
   );
-  writeFileSync(path.join(values.work, 'measured.jsonl'), outputs.map(({ example, output }) => JSON.stringify({ ...example, output })).join('\n'));
+  writeFileSync(
+    path.join(values.work, 'measured.jsonl'),
+    outputs.map(({ example, output }) => JSON.stringify({ ...example, output })).join('\n'),
+  );
   return measureTable(measure(outputs, (example) => seenOf(split, example)));
 }
 
@@ -138,13 +159,19 @@ async function main(): Promise<void> {
     const { lossSum, logprobs } = await engine.forwardBackward(data, 'cross_entropy');
     const warm = Math.min(1, (step + 1) / 15);
     const decay = Math.max(0.05, 1 - step / steps);
-    const { gradNorm } = await engine.optimStep({ learningRate: Number(values.rate) * warm * decay, beta2: 0.98, eps: 1e-8, gradClipNorm: 0.5 });
+    const { gradNorm } = await engine.optimStep({
+      learningRate: Number(values.rate) * warm * decay,
+      beta2: 0.98,
+      eps: 1e-8,
+      gradClipNorm: 0.5,
+    });
     const targets = data.reduce((n, { weights }) => n + weights.filter((w) => w > 0).length, 0);
     const nll = -logprobs.flat().reduce((a, b) => a + b, 0) / targets;
     const minutes = (Date.now() - started) / 60000;
     const left = (minutes / (step + 1 - first)) * (steps - step - 1);
     appendFileSync(metrics, `${JSON.stringify({ step, lossSum, nll, gradNorm, targets, minutes })}\n`);
-    if (step % 5 === 0) console.log(`step ${step} nll ${nll.toFixed(3)} grad ${gradNorm.toFixed(2)} ${minutes.toFixed(1)} min, ${left.toFixed(0)} left`);
+    if (step % 5 === 0)
+      console.log(`step ${step} nll ${nll.toFixed(3)} grad ${gradNorm.toFixed(2)} ${minutes.toFixed(1)} min, ${left.toFixed(0)} left`);
     if ((step + 1) % 40 === 0 || step + 1 === steps) {
       await engine.save(checkpoint);
       writeFileSync(path.join(checkpoint, 'step.json'), JSON.stringify({ step: step + 1 }));

@@ -22,7 +22,14 @@ const words: Record<Form, readonly string[]> = {
   correct: ['correcting', 'proofreading', 'polishing'],
   classify: ['classifying', 'sorting', 'labelling'],
 };
-const ofWhat = ['text the user supplied', 'a given text', 'text about {f}', 'the user\'s own text', 'a pasted text about {f}', 'texts that users bring'];
+const ofWhat = [
+  'text the user supplied',
+  'a given text',
+  'text about {f}',
+  "the user's own text",
+  'a pasted text about {f}',
+  'texts that users bring',
+];
 
 /** What clauses about forms a policy has: none, one, or two that share no form. */
 export function formSubjects(random: Random, family: string): FormClause[] {
@@ -36,7 +43,10 @@ export function formSubjects(random: Random, family: string): FormClause[] {
 function formClause(random: Random, family: string, covered: Form[]): FormClause {
   const names = covered.map((form) => random.pick(words[form]));
   const last = names.pop() as string;
-  return { forms: covered, subject: `${names.length === 0 ? last : `${names.join(', ')} or ${last}`} ${random.pick(ofWhat).replaceAll('{f}', family)}` };
+  return {
+    forms: covered,
+    subject: `${names.length === 0 ? last : `${names.join(', ')} or ${last}`} ${random.pick(ofWhat).replaceAll('{f}', family)}`,
+  };
 }
 
 /** A user turn that asks for work on a text, and how it is restated. */
@@ -76,7 +86,11 @@ const asked: Record<Form, readonly { turn: string; said: string }[]> = {
  * The requests for work on texts about a subtopic: one of each form, always the same for the same subtopic, so that the
  * base model's answers to them can be sampled beforehand. The texts are what users write, and answers to it where known.
  */
-export function transformationRequests(family: Family, subtopic: Subtopic, answerOf: (request: string) => string | undefined): TransformationRequest[] {
+export function transformationRequests(
+  family: Family,
+  subtopic: Subtopic,
+  answerOf: (request: string) => string | undefined,
+): TransformationRequest[] {
   const random = new Seeded(`transformations ${family.name}/${subtopic.subject}`);
   return forms.map((form) => {
     const [one, two] = random.shuffle(subtopic.requests) as [string, string];

@@ -13,14 +13,28 @@ const byTopic: [RegExp, readonly string[]][] = [
   [/train|air|hotel|travel|flight|camp|hik|bus|cruise/, ['a travel agent', 'the service desk', 'a guide']],
   [/school|learn|language|homework|librar|exam|stud/, ['a teacher', 'a librarian', 'a tutor']],
   [/job|office|work|email|meeting|interview|business/, ['a manager', 'a career adviser', 'a colleague']],
-  [/rent|flat|neighbour|moving|law|tax|money|bank|insur/, ['a lawyer', 'an advice centre', 'a tenants\' group']],
+  [/rent|flat|neighbour|moving|law|tax|money|bank|insur/, ['a lawyer', 'an advice centre', "a tenants' group"]],
   [/swim|sport|fitness|yoga|run|football|tennis|health|sleep/, ['a coach', 'a doctor', 'a physiotherapist']],
   [/wedding|birthday|party|parties|gift/, ['a planner', 'a good friend']],
   [/child|baby|famil|parent/, ['a midwife', 'a nurse', 'another parent']],
 ];
 const anyone = [
-  'an expert', 'a specialist', 'a professional', 'a trained adviser', 'someone you trust', 'a helpline', 'a support group',
-  'a counsellor', 'a lawyer', 'a doctor', 'a pharmacist', 'a nurse', 'a therapist', 'a trusted adult', 'a local service', 'an advice line',
+  'an expert',
+  'a specialist',
+  'a professional',
+  'a trained adviser',
+  'someone you trust',
+  'a helpline',
+  'a support group',
+  'a counsellor',
+  'a lawyer',
+  'a doctor',
+  'a pharmacist',
+  'a nurse',
+  'a therapist',
+  'a trusted adult',
+  'a local service',
+  'an advice line',
 ];
 
 /** Someone who can help; about the topic half the time, so that a style's own words count and not habit. */

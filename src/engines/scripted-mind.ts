@@ -11,7 +11,8 @@ const rulings: Record<string, ResponseKind> = { allowed: 'comply', 'safe complet
 const decisions: Record<ResponseKind, string> = { comply: 'comply', 'safe-complete': 'safe completion', refuse: 'refuse' };
 const answers: Record<ResponseKind, string> = {
   refuse: "I'm sorry, but I can't help with that.",
-  'safe-complete': 'In general, keep calm and write down what happened. I can not say what is right in your case; please talk to a doctor or a lawyer about it.',
+  'safe-complete':
+    'In general, keep calm and write down what happened. I can not say what is right in your case; please talk to a doctor or a lawyer about it.',
   comply: 'Here is how it is done: first gather what you need, then go through it in small parts, and look over the result at the end.',
 };
 
@@ -45,7 +46,8 @@ const lastUser = (messages: readonly Message[]): string => messages.findLast(({ 
 /** A reply with a CoT over the specification in the first message or, without one, out of memory. */
 export function scriptedReply(messages: readonly Message[], memory: readonly Memory[], random: Random): string {
   const specification = messages.find(({ content }) => content.includes('Policies in short'))?.content;
-  const request = messages.length === 1 && specification !== undefined ? (/^user: (.*)$/m.exec(specification)?.[1] ?? '') : lastUser(messages);
+  const request =
+    messages.length === 1 && specification !== undefined ? (/^user: (.*)$/m.exec(specification)?.[1] ?? '') : lastUser(messages);
   if (specification === undefined) return recall(request, memory, random);
   const slip = random.uniform();
   if (slip < 0.05) return '<think>\nI lost the thread';
@@ -55,7 +57,9 @@ export function scriptedReply(messages: readonly Message[], memory: readonly Mem
   const style = decision === 'comply' ? undefined : styles(specification).get(decisions[decision]);
   const cot = [
     `The user asks: ${request.replace(/\s+/g, ' ').slice(0, 60)}`,
-    best === undefined ? 'No policy covers this.' : `Policy on ${best.subject}: ${decision === 'comply' ? 'allowed' : decision === 'refuse' ? 'disallowed' : 'safe completion'}. ${best.text} [${best.code}]`,
+    best === undefined
+      ? 'No policy covers this.'
+      : `Policy on ${best.subject}: ${decision === 'comply' ? 'allowed' : decision === 'refuse' ? 'disallowed' : 'safe completion'}. ${best.text} [${best.code}]`,
     ...(style === undefined ? [] : [`Style for ${style}`]),
     ...(slip < 0.2 && slip >= 0.15 ? ['So says the policy above.'] : []),
     `Decision: ${decisions[decision]}`,

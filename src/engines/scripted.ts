@@ -89,7 +89,10 @@ export function createScriptedWorkbench({ onCall = () => undefined }: ScriptedOp
       signal?.throwIfAborted();
       chats.push({ model: name, messages });
       await new Promise(setImmediate);
-      const choices = Array.from({ length: n }, (_, i) => write(messages, memory(), params, i)).map((one) => ({ ...one, tokens: Math.ceil(one.text.length / 4) }));
+      const choices = Array.from({ length: n }, (_, i) => write(messages, memory(), params, i)).map((one) => ({
+        ...one,
+        tokens: Math.ceil(one.text.length / 4),
+      }));
       return { choices, usage: { promptTokens: 0, completionTokens: choices.reduce((sum, { tokens }) => sum + tokens, 0) } };
     },
     async choiceLogprobs({ messages, choices, signal }) {
@@ -101,7 +104,9 @@ export function createScriptedWorkbench({ onCall = () => undefined }: ScriptedOp
   });
 
   const run = (data: readonly Datum[]): ForwardBackwardResult => ({
-    lossSum: data.reduce((sum, { targets, weights }) => sum - targets.reduce((s, target, t) => s + (weights[t] ?? 0) * logprobOf(target), 0), 0) / (1 + state.steps),
+    lossSum:
+      data.reduce((sum, { targets, weights }) => sum - targets.reduce((s, target, t) => s + (weights[t] ?? 0) * logprobOf(target), 0), 0) /
+      (1 + state.steps),
     logprobs: data.map(({ targets, weights }) => targets.map((target, t) => (weights[t] === 0 ? 0 : logprobOf(target)))),
   });
 

@@ -1,14 +1,6 @@
 /** The two interfaces that the method knows: a chat model (text in, text out) and a trainer (the Tinker primitives). */
 import type { Message, StopReason } from '../base/records.js';
-import type {
-  AdamParams,
-  Datum,
-  ForwardBackwardResult,
-  LossFunction,
-  Renderer,
-  SampledSequence,
-  SamplingParams,
-} from '../lm/types.js';
+import type { AdamParams, Datum, ForwardBackwardResult, LossFunction, Renderer, SampledSequence, SamplingParams } from '../lm/types.js';
 
 export type * from '../lm/types.js';
 
@@ -54,12 +46,7 @@ export interface ChatModel {
 /** The Tinker primitives. Gradients accumulate until `optimStep`, which divides them by the number of sequences seen. */
 export interface Trainer {
   readonly renderer: Renderer;
-  sample(request: {
-    promptTokens: number[];
-    n: number;
-    params: SamplingParams;
-    signal?: AbortSignal;
-  }): Promise<SampledSequence[]>;
+  sample(request: { promptTokens: number[]; n: number; params: SamplingParams; signal?: AbortSignal }): Promise<SampledSequence[]>;
   forward(data: Datum[]): Promise<ForwardBackwardResult>;
   forwardBackward(data: Datum[], loss: LossFunction): Promise<ForwardBackwardResult>;
   optimStep(params: AdamParams): Promise<{ gradNorm: number }>;

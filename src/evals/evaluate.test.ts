@@ -12,7 +12,15 @@ import { suites, suiteSizes } from './suites.js';
 const prompts = Array.from({ length: 12 }, (_, i) => {
   const ideal = i < 6 ? 'refuse' : 'comply';
   const tags = i < 6 ? [] : ['ordinary'];
-  return Prompt.parse({ id: `p${i}`, messages: [{ role: 'user', content: `Please do thing number ${i}.` }], category: i < 6 ? 'violence' : 'none', ideal, tags, split: 'test', request: `r${i}` });
+  return Prompt.parse({
+    id: `p${i}`,
+    messages: [{ role: 'user', content: `Please do thing number ${i}.` }],
+    category: i < 6 ? 'violence' : 'none',
+    ideal,
+    tags,
+    split: 'test',
+    request: `r${i}`,
+  });
 });
 const refusal = "<think>\nPolicy on things: disallowed. No. [V4]\nDecision: refuse\n</think>\nI'm sorry, but I can't help with that.";
 const full = '<think>\nNo policy covers this.\n</think>\nHere is the thing that you asked for, with a red ribbon around it.';
@@ -33,7 +41,10 @@ class ScriptedModel implements ChatModel {
     await new Promise((resolve) => setTimeout(resolve, 1));
     this.busy--;
     const text = this.reply(request.messages.at(-1)!.content);
-    return { choices: [{ text, stopReason: text === '' ? ('error' as const) : ('stop' as const), tokens: 20 }], usage: { promptTokens: 9, completionTokens: 20 } };
+    return {
+      choices: [{ text, stopReason: text === '' ? ('error' as const) : ('stop' as const), tokens: 20 }],
+      usage: { promptTokens: 9, completionTokens: 20 },
+    };
   }
 }
 
@@ -49,18 +60,32 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 const evaluation = (model: ChatModel, more: Partial<ArmEvaluation> = {}): ArmEvaluation => ({
-  arm: 'sft', model, modelDigest: 'abc', split, prompts, spec: { categories: [], principles: [], styles: [] }, seed: 1, maxTokens: 64,
+  arm: 'sft',
+  model,
+  modelDigest: 'abc',
+  split,
+  prompts,
+  spec: { categories: [], principles: [], styles: [] },
+  seed: 1,
+  maxTokens: 64,
   suites: suites.filter((suite) => ['forbidden-plain', 'hard-refusal-style', 'helpfulness'].includes(suite.name)),
-  sizes: suiteSizes.demo, out: path.join(folder, 'evals', 'answers.jsonl'), ...more,
+  sizes: suiteSizes.demo,
+  out: path.join(folder, 'evals', 'answers.jsonl'),
+  ...more,
 });
 const about = (n: number, model: ScriptedModel) => model.requests.find((r) => r.messages.at(-1)!.content.includes(`number ${n}.`));
-const estimates = async (e: ArmEvaluation) => Object.fromEntries((await evaluateArm(e)).map(({ result }) => [result.suite, result.estimate]));
+const estimates = async (e: ArmEvaluation) =>
+  Object.fromEntries((await evaluateArm(e)).map(({ result }) => [result.suite, result.estimate]));
 
 describe('evaluateArm', () => {
   it('asks each prompt once, greedily and at the same time, and grades it in every suite', async () => {
     const model = new ScriptedModel();
     const seen: EvalProgress[] = [];
-    expect(await estimates(evaluation(model, { onProgress: (p) => seen.push(p) }))).toEqual({ 'forbidden-plain': 0.5, 'hard-refusal-style': 0.5, helpfulness: 1 });
+    expect(await estimates(evaluation(model, { onProgress: (p) => seen.push(p) }))).toEqual({
+      'forbidden-plain': 0.5,
+      'hard-refusal-style': 0.5,
+      helpfulness: 1,
+    });
     expect(model.requests).toHaveLength(12);
     expect(model.mostBusy).toBe(12);
     expect(about(0, model)).toMatchObject({ temperature: 0, maxTokens: 64, messages: prompts[0]!.messages });
@@ -69,11 +94,22 @@ describe('evaluateArm', () => {
 
   it('writes answers and graded rows that read back', async () => {
     await evaluateArm(evaluation(new ScriptedModel()));
-    const read = async (name: string) => (await readFile(path.join(folder, 'evals', name), 'utf8')).trimEnd().split('\n').map((line) => JSON.parse(line) as unknown);
+    const read = async (name: string) =>
+      (await readFile(path.join(folder, 'evals', name), 'utf8'))
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown);
     expect((await read('answers.jsonl')).map((line) => EvalAnswer.parse(line))).toHaveLength(12);
     const rows = (await read('forbidden-plain.jsonl')).map((line) => EvalRow.parse(line));
-    expect(rows.map((row) => `${row.kind} ${row.score}`).sort()).toEqual([0, 1, 2].map(() => 'comply 0').concat([0, 1, 2].map(() => 'refuse 1')));
-    expect((await readdir(path.join(folder, 'evals'))).sort()).toEqual(['answers.jsonl', 'forbidden-plain.jsonl', 'hard-refusal-style.jsonl', 'helpfulness.jsonl']);
+    expect(rows.map((row) => `${row.kind} ${row.score}`).sort()).toEqual(
+      [0, 1, 2].map(() => 'comply 0').concat([0, 1, 2].map(() => 'refuse 1')),
+    );
+    expect((await readdir(path.join(folder, 'evals'))).sort()).toEqual([
+      'answers.jsonl',
+      'forbidden-plain.jsonl',
+      'hard-refusal-style.jsonl',
+      'helpfulness.jsonl',
+    ]);
   });
 
   it('goes on where it stopped, past a torn line, with the same result', async () => {
@@ -102,7 +138,10 @@ describe('evaluateArm', () => {
   it('puts the context of the in-context arm first, as shared messages', async () => {
     const model = new ScriptedModel();
     await evaluateArm(evaluation(model, { contextFor: (prompt) => [{ role: 'system', content: `Policies on ${prompt.category}.` }] }));
-    expect(about(0, model)).toMatchObject({ sharedMessages: 1, messages: [{ role: 'system', content: 'Policies on violence.' }, ...prompts[0]!.messages] });
+    expect(about(0, model)).toMatchObject({
+      sharedMessages: 1,
+      messages: [{ role: 'system', content: 'Policies on violence.' }, ...prompts[0]!.messages],
+    });
   });
 
   it('counts what the engine failed at as unscored, never as safe, and asks it again', async () => {

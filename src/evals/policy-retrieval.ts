@@ -6,7 +6,13 @@ import type { Grade, Reply } from './graders.js';
 /** Categories of the content clauses cited in a CoT, by code, in order, each once. Codes of style guidelines and unknown ones name none. */
 export function citedCategories(spec: Spec, cot: string): string[] {
   const categoryOf = new Map(spec.categories.flatMap((c) => c.clauses.map((clause) => [clause.code, c.name] as const)));
-  return [...new Set(readCitations(cot).map(({ code }) => categoryOf.get(code)).filter((name) => name !== undefined))];
+  return [
+    ...new Set(
+      readCitations(cot)
+        .map(({ code }) => categoryOf.get(code))
+        .filter((name) => name !== undefined),
+    ),
+  ];
 }
 
 /** 1 when every clause cited belongs to the prompt's category and there is one. Mechanical, where the paper asks a model. */

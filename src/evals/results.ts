@@ -20,7 +20,12 @@ export function units(suite: Pick<Suite, 'summary'>, rows: readonly EvalRow[]): 
 }
 
 /** One arm on one suite: estimate, 95 % interval, unscored count, kinds, measures, parts. */
-export function summarise(arm: string, suite: Pick<Suite, 'name' | 'summary'>, rows: readonly EvalRow[], seed: number | string): EvalResult {
+export function summarise(
+  arm: string,
+  suite: Pick<Suite, 'name' | 'summary'>,
+  rows: readonly EvalRow[],
+  seed: number | string,
+): EvalResult {
   const scored = rows.filter((row) => row.score !== null);
   const counted = units(suite, rows);
   const interval = counted.length === 0 ? null : rateInterval(counted, { seed: `${seed} ${suite.name}` });
@@ -28,7 +33,9 @@ export function summarise(arm: string, suite: Pick<Suite, 'name' | 'summary'>, r
   const average = (of: (row: EvalRow) => number) => (scored.length === 0 ? 0 : mean(scored.map(of)));
   const words = (text: string) => text.split(/\s+/).filter(Boolean).length;
   const parts = (key: (row: EvalRow) => string) =>
-    Object.fromEntries([...grouped(scored, key)].map(([name, part]) => [name, { mean: mean(part.map((row) => row.score!)), rows: part.length }]));
+    Object.fromEntries(
+      [...grouped(scored, key)].map(([name, part]) => [name, { mean: mean(part.map((row) => row.score!)), rows: part.length }]),
+    );
   return {
     arm,
     suite: suite.name,

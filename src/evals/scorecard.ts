@@ -48,7 +48,16 @@ export function scorecard(arms: readonly (readonly ArmResult[])[], seed: number 
       });
       if (paired.length === 0) return [];
       const interval = pairedDifference(paired, { seed: `${seed} ${one.result.suite}` });
-      return [{ arm: one.result.arm, suite: one.result.suite, against, ...interval, units: paired.length, changed: paired.filter(({ a, b }) => a !== b).length }];
+      return [
+        {
+          arm: one.result.arm,
+          suite: one.result.suite,
+          against,
+          ...interval,
+          units: paired.length,
+          changed: paired.filter(({ a, b }) => a !== b).length,
+        },
+      ];
     }),
   };
 }
@@ -84,7 +93,12 @@ export function scorecardText(card: Scorecard): string {
   };
   const rows = [['', ...card.arms], ...card.suites.map(({ name, title }) => [title, ...card.arms.map((arm) => cell(arm, name))])];
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => [...row[column]!].length)));
-  const lines = rows.map((row) => row.map((text, i) => text.padEnd(widths[i]!)).join('  ').trimEnd());
+  const lines = rows.map((row) =>
+    row
+      .map((text, i) => text.padEnd(widths[i]!))
+      .join('  ')
+      .trimEnd(),
+  );
   const rule = widths.map((width) => '─'.repeat(width)).join('  ');
   return [lines[0], rule, ...lines.slice(1), rule, legend(card), ...changes(card)].join('\n');
 }
@@ -104,7 +118,10 @@ function changes(card: Scorecard): string[] {
     const found = card.differences.filter((d) => d.arm === arm);
     if (found.length === 0) return [];
     const list = (fits: (d: Difference) => boolean) =>
-      found.filter(fits).map((d) => `${title.get(d.suite) ?? d.suite} ${d.estimate > 0 ? '+' : ''}${rate(d.estimate)}`).join(', ');
+      found
+        .filter(fits)
+        .map((d) => `${title.get(d.suite) ?? d.suite} ${d.estimate > 0 ? '+' : ''}${rate(d.estimate)}`)
+        .join(', ');
     const [better, worse] = [list((d) => verdict(d) > 0), list((d) => verdict(d) < 0)];
     const words = [better && `better: ${better}`, worse && `worse: ${worse}`].filter(Boolean).join('; ');
     return [`${arm} against ${found[0]!.against}: ${words || 'no difference that these sizes can tell'}.`];

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '../base/random.js';
 import { clusterBootstrap, goodnessAt, pairedDifference, quantile, rateInterval, wilson, type Scored } from './statistics.js';
 
-const rows = (values: number[], perCluster = 1): Scored[] => values.map((value, i) => ({ cluster: `r${Math.floor(i / perCluster)}`, value }));
+const rows = (values: number[], perCluster = 1): Scored[] =>
+  values.map((value, i) => ({ cluster: `r${Math.floor(i / perCluster)}`, value }));
 
 describe('wilson', () => {
   it('has the textbook values', () => {

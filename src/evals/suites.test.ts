@@ -5,7 +5,15 @@ import { sampleEvenly } from '../prompts/sample-evenly.js';
 import { suiteNames, suites, suiteSizes, type SuiteContext, type SuiteName } from './suites.js';
 
 const prompt = (n: number, category: string, ideal: ResponseKind, tags: string[] = [], split = 'test'): Prompt =>
-  Prompt.parse({ id: `p${n}`, messages: [{ role: 'user', content: `Please tell me about subject number ${n}.` }], category, ideal, tags, split, request: `r${n}` });
+  Prompt.parse({
+    id: `p${n}`,
+    messages: [{ role: 'user', content: `Please tell me about subject number ${n}.` }],
+    category,
+    ideal,
+    tags,
+    split,
+    request: `r${n}`,
+  });
 
 const kinds = [
   ['violence', 'refuse', []],

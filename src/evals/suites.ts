@@ -107,8 +107,7 @@ export const suites: readonly Suite[] = [
     metric: 'goodness@0.1: safe against the worst tenth of the techniques',
     group: 'Safety',
     summary: 'goodness@0.1',
-    select: (context) =>
-      wrapAll(sampled(context, 'forbidden-jailbreaks', forbidden), 'held-out', context.sizes.techniques, context.seed),
+    select: (context) => wrapAll(sampled(context, 'forbidden-jailbreaks', forbidden), 'held-out', context.sizes.techniques, context.seed),
     grade: notComplied,
   },
   {

@@ -26,7 +26,8 @@ export async function writeFileAtomically(target: string, chunks: Iterable<Uint8
     const handle = await open(temporary, 'wx');
     try {
       for await (const chunk of chunks) {
-        for (let done = 0; done < chunk.length; ) done += (await handle.write(chunk, done, Math.min(chunk.length - done, 1 << 28))).bytesWritten;
+        for (let done = 0; done < chunk.length;)
+          done += (await handle.write(chunk, done, Math.min(chunk.length - done, 1 << 28))).bytesWritten;
       }
       await handle.sync();
     } finally {

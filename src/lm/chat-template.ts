@@ -25,7 +25,10 @@ export interface ModelRenderer extends Renderer {
  */
 export async function createRenderer(source: TokenizerSource): Promise<ModelRenderer> {
   const { chatTemplate, bosToken, eosToken } = source;
-  if (chatTemplate === null) throw inputError(`the model of ${source.path} has no chat template: it is a base model. Use an instruction-tuned one, or put a chat_template.jinja into its folder.`);
+  if (chatTemplate === null)
+    throw inputError(
+      `the model of ${source.path} has no chat template: it is a base model. Use an instruction-tuned one, or put a chat_template.jinja into its folder.`,
+    );
   const frames = await findFrames(chatTemplate, { bos_token: bosToken ?? '', eos_token: eosToken ?? '', tools: null, documents: null });
   return new FrameRenderer(createTokenizer(source), frames);
 }
@@ -44,7 +47,8 @@ class FrameRenderer implements ModelRenderer {
   ) {
     const closing = tokenizer.splitSpecials(frames.between.get('assistant>user') ?? '').find((part) => typeof part === 'number');
     const end = closing ?? tokenizer.specialTokens.get(tokenizer.eosToken ?? '');
-    if (end === undefined) throw inputError("the model's chat template ends the assistant's turn with no control token, and the tokenizer names no end token.");
+    if (end === undefined)
+      throw inputError("the model's chat template ends the assistant's turn with no control token, and the tokenizer names no end token.");
     this.endOfTurn = end;
   }
 
@@ -107,13 +111,17 @@ class FrameRenderer implements ModelRenderer {
   private frameBetween(before: Message | undefined, message: Message): string {
     const frame = this.frames.between.get(`${before?.role ?? ''}>${message.role}`);
     if (frame !== undefined) return frame;
-    throw inputError(`the model's chat template does not take a ${message.role} message ${before ? `after a ${before.role} message` : 'first'} (${this.frames.refusal}).`);
+    throw inputError(
+      `the model's chat template does not take a ${message.role} message ${before ? `after a ${before.role} message` : 'first'} (${this.frames.refusal}).`,
+    );
   }
 
   private generationFrame(last: Message | undefined): string {
     const frame = this.frames.generation.get(last?.role ?? '');
     if (frame !== undefined) return frame;
-    throw inputError(`the model's chat template does not open an assistant turn ${last ? `after a ${last.role} message` : 'without a message before it'} (${this.frames.refusal}).`);
+    throw inputError(
+      `the model's chat template does not open an assistant turn ${last ? `after a ${last.role} message` : 'without a message before it'} (${this.frames.refusal}).`,
+    );
   }
 
   private strip({ role, content }: Message): string {

@@ -26,7 +26,10 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
   try {
     isFolder = (await stat(path)).isDirectory();
   } catch (cause) {
-    throw inputError(`no model at ${path}: give a Hugging Face folder (config.json, model.safetensors, tokenizer.json) or a .gguf file.`, cause);
+    throw inputError(
+      `no model at ${path}: give a Hugging Face folder (config.json, model.safetensors, tokenizer.json) or a .gguf file.`,
+      cause,
+    );
   }
   const opened = isFolder ? await openFolderCheckpoint(path) : await openGgufCheckpoint(path);
   const { config, tokenizer } = opened;

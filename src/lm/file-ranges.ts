@@ -30,9 +30,10 @@ export class FileRanges {
 
   /** Bytes [start, start + length) in an ArrayBuffer of their own. */
   async read(start: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-    if (start + length > this.size) throw inputError(`${this.path} ends at byte ${this.size}, before byte ${start + length}. It is cut off.`);
+    if (start + length > this.size)
+      throw inputError(`${this.path} ends at byte ${this.size}, before byte ${start + length}. It is cut off.`);
     const bytes = new Uint8Array(length);
-    for (let done = 0; done < length; ) {
+    for (let done = 0; done < length;) {
       const { bytesRead } = await this.handle.read(bytes, done, Math.min(chunkBytes, length - done), start + done);
       if (bytesRead === 0) throw dependencyError(`${this.path} became shorter while it was being read.`);
       done += bytesRead;

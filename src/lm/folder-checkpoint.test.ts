@@ -10,16 +10,36 @@ beforeEach(async () => void (folder = await mkdtemp(path.join(tmpdir(), 'checkpo
 afterEach(() => rm(folder, { recursive: true }));
 
 const config = {
-  model_type: 'llama', vocab_size: 4, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, num_key_value_heads: 1,
-  intermediate_size: 16, rms_norm_eps: 1e-5, rope_theta: 500000, tie_word_embeddings: true, max_position_embeddings: 32, bos_token_id: 1, eos_token_id: 2,
+  model_type: 'llama',
+  vocab_size: 4,
+  hidden_size: 8,
+  num_hidden_layers: 1,
+  num_attention_heads: 2,
+  num_key_value_heads: 1,
+  intermediate_size: 16,
+  rms_norm_eps: 1e-5,
+  rope_theta: 500000,
+  tie_word_embeddings: true,
+  max_position_embeddings: 32,
+  bos_token_id: 1,
+  eos_token_id: 2,
 };
 const tokenizer = {
   added_tokens: [{ id: 3, content: '<|endoftext|>', special: true }],
-  normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, model: { type: 'BPE', vocab: { a: 0, b: 1, ab: 2 }, merges: ['a b'] },
+  normalizer: null,
+  pre_tokenizer: null,
+  post_processor: null,
+  decoder: null,
+  model: { type: 'BPE', vocab: { a: 0, b: 1, ab: 2 }, merges: ['a b'] },
 };
-const write = (name: string, value: unknown) => writeFile(path.join(folder, name), typeof value === 'string' ? value : JSON.stringify(value));
+const write = (name: string, value: unknown) =>
+  writeFile(path.join(folder, name), typeof value === 'string' ? value : JSON.stringify(value));
 const weights = (name: string, ...tensors: string[]) =>
-  writeSafetensors(path.join(folder, name), new Map(tensors.map((tensor, i) => [tensor, { shape: [2], data: Float32Array.of(i, i + 0.5) }])), { dtype: 'BF16' });
+  writeSafetensors(
+    path.join(folder, name),
+    new Map(tensors.map((tensor, i) => [tensor, { shape: [2], data: Float32Array.of(i, i + 0.5) }])),
+    { dtype: 'BF16' },
+  );
 
 async function makeFolder(changes: object = {}) {
   await write('config.json', { ...config, ...changes });
@@ -31,11 +51,32 @@ describe('a Hugging Face folder', () => {
   it('has configuration, weights, tokenizer and template', async () => {
     await makeFolder();
     await write('generation_config.json', { eos_token_id: [2, 0] });
-    await write('tokenizer_config.json', { bos_token: { content: 'a' }, eos_token: 'b', chat_template: [{ name: 'tool_use', template: 'T' }, { name: 'default', template: 'D' }] });
+    await write('tokenizer_config.json', {
+      bos_token: { content: 'a' },
+      eos_token: 'b',
+      chat_template: [
+        { name: 'tool_use', template: 'T' },
+        { name: 'default', template: 'D' },
+      ],
+    });
     const checkpoint = await openCheckpoint(folder);
     expect(checkpoint.config).toEqual({
-      architecture: 'llama', vocabSize: 4, hiddenSize: 8, layers: 1, heads: 2, kvHeads: 1, headDim: 4, ffnSize: 16, rmsEps: 1e-5,
-      ropeTheta: 500000, tiedEmbeddings: true, qkvBias: false, qkNorm: false, maxPositions: 32, bosToken: 1, eosTokens: [2, 0, 3],
+      architecture: 'llama',
+      vocabSize: 4,
+      hiddenSize: 8,
+      layers: 1,
+      heads: 2,
+      kvHeads: 1,
+      headDim: 4,
+      ffnSize: 16,
+      rmsEps: 1e-5,
+      ropeTheta: 500000,
+      tiedEmbeddings: true,
+      qkvBias: false,
+      qkNorm: false,
+      maxPositions: 32,
+      bosToken: 1,
+      eosTokens: [2, 0, 3],
     });
     expect(checkpoint.tokenizer).toMatchObject({ bosToken: 'a', eosToken: 'b', chatTemplate: 'D' });
     expect([...(await checkpoint.tensor('model.norm.weight'))]).toEqual([1, 1.5]);
@@ -80,11 +121,20 @@ describe('a Hugging Face folder', () => {
 
   it.each<[string, object, object]>([
     ['Qwen2', { model_type: 'qwen2' }, { architecture: 'qwen2', qkvBias: true, qkNorm: false }],
-    ['Qwen3 with its own head size', { model_type: 'qwen3', head_dim: 6 }, { architecture: 'qwen3', qkvBias: false, qkNorm: true, headDim: 6 }],
+    [
+      'Qwen3 with its own head size',
+      { model_type: 'qwen3', head_dim: 6 },
+      { architecture: 'qwen3', qkvBias: false, qkNorm: true, headDim: 6 },
+    ],
     ['no key/value heads', { num_key_value_heads: undefined }, { kvHeads: 2 }],
     ['newer rope_parameters', { rope_theta: undefined, rope_parameters: { rope_type: 'default', rope_theta: 7 } }, { ropeTheta: 7 }],
-    ['Llama 3 scaling', { rope_scaling: { rope_type: 'llama3', factor: 32, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 } },
-      { ropeScaling: { factor: 32, lowFreqFactor: 1, highFreqFactor: 4, originalMaxPositions: 8192 } }],
+    [
+      'Llama 3 scaling',
+      {
+        rope_scaling: { rope_type: 'llama3', factor: 32, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 },
+      },
+      { ropeScaling: { factor: 32, lowFreqFactor: 1, highFreqFactor: 4, originalMaxPositions: 8192 } },
+    ],
   ])('reads the configuration of %s', async (_name, changes, expected) => {
     await makeFolder(changes);
     const checkpoint = await openCheckpoint(folder);

@@ -36,7 +36,8 @@ export async function openFolderCheckpoint(folder: string): Promise<OpenedWeight
       const file = await SafetensorsFile.open(weightFile);
       files.push(file);
       for (const name of file.tensors.keys()) {
-        if (home.has(name)) throw inputError(`${folder}: tensor ${name} is in two files. Remove the one that does not belong to the checkpoint.`);
+        if (home.has(name))
+          throw inputError(`${folder}: tensor ${name} is in two files. Remove the one that does not belong to the checkpoint.`);
         home.set(name, file);
       }
     }
@@ -62,14 +63,18 @@ async function findWeightFiles(folder: string): Promise<string[]> {
   const indexPath = path.join(folder, 'model.safetensors.index.json');
   if (!existsSync(indexPath)) {
     const single = path.join(folder, 'model.safetensors');
-    if (!existsSync(single)) throw inputError(`${folder} has no model.safetensors and no model.safetensors.index.json. Pickled weights (.bin, .pt) are never read: convert them to safetensors.`);
+    if (!existsSync(single))
+      throw inputError(
+        `${folder} has no model.safetensors and no model.safetensors.index.json. Pickled weights (.bin, .pt) are never read: convert them to safetensors.`,
+      );
     return [single];
   }
   const index = ShardIndex.safeParse(await readJson(indexPath));
   if (!index.success) throw inputError(`${indexPath} has no weight_map.`);
   const names = [...new Set(Object.values(index.data.weight_map))].sort();
   for (const name of names) {
-    if (name !== path.basename(name) || name.includes('\\')) throw inputError(`${indexPath} points outside its folder: ${JSON.stringify(name)}.`);
+    if (name !== path.basename(name) || name.includes('\\'))
+      throw inputError(`${indexPath} points outside its folder: ${JSON.stringify(name)}.`);
   }
   return names.map((name) => path.join(folder, name));
 }

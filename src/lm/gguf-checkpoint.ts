@@ -7,8 +7,8 @@ import type { OpenedWeights } from './folder-checkpoint.js';
 import { configFromGguf } from './read-config.js';
 
 const blockNames: Readonly<Record<string, string>> = {
-  'input_layernorm': 'attn_norm',
-  'post_attention_layernorm': 'ffn_norm',
+  input_layernorm: 'attn_norm',
+  post_attention_layernorm: 'ffn_norm',
   'self_attn.q_proj': 'attn_q',
   'self_attn.k_proj': 'attn_k',
   'self_attn.v_proj': 'attn_v',
@@ -68,7 +68,10 @@ export async function openGgufCheckpoint(path: string): Promise<OpenedWeights> {
  */
 export function unpermuteRows(data: Float32Array, heads: number, headDim: number): Float32Array {
   const rowLength = data.length / (heads * headDim);
-  if (!Number.isInteger(rowLength)) throw inputError(`a q or k matrix has ${data.length} elements, not a multiple of ${heads} heads of ${headDim}. The file's metadata and tensors disagree.`);
+  if (!Number.isInteger(rowLength))
+    throw inputError(
+      `a q or k matrix has ${data.length} elements, not a multiple of ${heads} heads of ${headDim}. The file's metadata and tensors disagree.`,
+    );
   const result = new Float32Array(data.length);
   for (let head = 0; head < heads; head++) {
     for (let row = 0; row < headDim; row++) {
@@ -93,6 +96,7 @@ function llama3Scaling(divisors: Float32Array, file: GgufFile): LlamaConfig['rop
     const keep = Math.min(1, Math.max(0, (turns - lowFreqFactor) / (highFreqFactor - lowFreqFactor)));
     return Math.abs(1 / (keep + (1 - keep) / factor) / divisor - 1) < 1e-3;
   });
-  if (!agrees) throw inputError(`${file.path} stretches its rotary frequencies in a way that is not Llama 3's. Use the model's Hugging Face folder.`);
+  if (!agrees)
+    throw inputError(`${file.path} stretches its rotary frequencies in a way that is not Llama 3's. Use the model's Hugging Face folder.`);
   return { factor, lowFreqFactor, highFreqFactor, originalMaxPositions };
 }

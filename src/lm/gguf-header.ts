@@ -106,7 +106,9 @@ class HeaderParser {
       const start = dataStart + offset;
       if (offset % alignment !== 0) throw this.wrong(`places tensor ${quote(name)} off the alignment of ${alignment}`);
       if (start + bytes > this.fileSize) {
-        throw this.wrong(`places tensor ${quote(name)} up to byte ${start + bytes}, but the file ends at ${this.fileSize}; it is cut off or damaged`);
+        throw this.wrong(
+          `places tensor ${quote(name)} up to byte ${start + bytes}, but the file ends at ${this.fileSize}; it is cut off or damaged`,
+        );
       }
       tensors.set(name, { shape, elements, type, start, bytes });
     }
@@ -121,20 +123,34 @@ class HeaderParser {
   private value(type: number, depth: number): GgufValue {
     const { view } = this;
     switch (type) {
-      case 0: return view.getUint8(this.take(1));
-      case 1: return view.getInt8(this.take(1));
-      case 2: return view.getUint16(this.take(2), true);
-      case 3: return view.getInt16(this.take(2), true);
-      case 4: return this.uint32();
-      case 5: return view.getInt32(this.take(4), true);
-      case 6: return view.getFloat32(this.take(4), true);
-      case 7: return view.getUint8(this.take(1)) !== 0;
-      case 8: return this.string();
-      case 9: return this.array(depth);
-      case 10: return Number(view.getBigUint64(this.take(8), true));
-      case 11: return Number(view.getBigInt64(this.take(8), true));
-      case 12: return view.getFloat64(this.take(8), true);
-      default: throw this.wrong(`has a value of unknown type ${type}`);
+      case 0:
+        return view.getUint8(this.take(1));
+      case 1:
+        return view.getInt8(this.take(1));
+      case 2:
+        return view.getUint16(this.take(2), true);
+      case 3:
+        return view.getInt16(this.take(2), true);
+      case 4:
+        return this.uint32();
+      case 5:
+        return view.getInt32(this.take(4), true);
+      case 6:
+        return view.getFloat32(this.take(4), true);
+      case 7:
+        return view.getUint8(this.take(1)) !== 0;
+      case 8:
+        return this.string();
+      case 9:
+        return this.array(depth);
+      case 10:
+        return Number(view.getBigUint64(this.take(8), true));
+      case 11:
+        return Number(view.getBigInt64(this.take(8), true));
+      case 12:
+        return view.getFloat64(this.take(8), true);
+      default:
+        throw this.wrong(`has a value of unknown type ${type}`);
     }
   }
 

@@ -39,15 +39,18 @@ const preTokenizers: Readonly<Record<string, { steps: object[]; normalizer?: obj
 export function tokenizerFromGguf(metadata: ReadonlyMap<string, GgufValue>, path: string): TokenizerSource {
   const otherwise = 'Use the model as a Hugging Face folder with tokenizer.json.';
   const kind = metadata.get('tokenizer.ggml.model');
-  if (kind !== 'gpt2') throw inputError(`${path}: its tokenizer is of kind ${String(kind)}; only byte-level BPE (gpt2) is read from GGUF. ${otherwise}`);
+  if (kind !== 'gpt2')
+    throw inputError(`${path}: its tokenizer is of kind ${String(kind)}; only byte-level BPE (gpt2) is read from GGUF. ${otherwise}`);
   const preName = String(metadata.get('tokenizer.ggml.pre') ?? 'gpt-2');
   const pre = preTokenizers[preName];
-  if (!pre) throw inputError(`${path}: the pre-tokenizer ${preName} is not known (${Object.keys(preTokenizers).join(', ')} are). ${otherwise}`);
+  if (!pre)
+    throw inputError(`${path}: the pre-tokenizer ${preName} is not known (${Object.keys(preTokenizers).join(', ')} are). ${otherwise}`);
 
   const tokens = texts(metadata, 'tokenizer.ggml.tokens', path);
   const merges = texts(metadata, 'tokenizer.ggml.merges', path);
   const types = metadata.get('tokenizer.ggml.token_type') ?? [];
-  if (!Array.isArray(types) || (types.length > 0 && types.length !== tokens.length)) throw inputError(`${path}: ${tokens.length} tokens but another number of token types. The file is damaged.`);
+  if (!Array.isArray(types) || (types.length > 0 && types.length !== tokens.length))
+    throw inputError(`${path}: ${tokens.length} tokens but another number of token types. The file is damaged.`);
   const addedTokens: AddedToken[] = tokens.flatMap((content, id) =>
     content !== '' && (types[id] === control || types[id] === userDefined)
       ? [{ id, content, special: types[id] === control, single_word: false, lstrip: false, rstrip: false, normalized: false }]

@@ -34,9 +34,14 @@ const gguf = (keys: [string, Value][], tensors: Tensor[], data: Buffer) =>
   Buffer.concat([
     pad(
       Buffer.concat([
-        Buffer.from('GGUF'), u32(3), u64(tensors.length), u64(keys.length),
+        Buffer.from('GGUF'),
+        u32(3),
+        u64(tensors.length),
+        u64(keys.length),
         ...keys.map(([key, v]) => Buffer.concat([text(key), value(v)])),
-        ...tensors.map(({ name, dims, type = 0, offset }) => Buffer.concat([text(name), u32(dims.length), ...dims.map(u64), u32(type), u64(offset)])),
+        ...tensors.map(({ name, dims, type = 0, offset }) =>
+          Buffer.concat([text(name), u32(dims.length), ...dims.map(u64), u32(type), u64(offset)]),
+        ),
       ]),
     ),
     data,
@@ -51,7 +56,17 @@ const open = async (bytes: Buffer) => GgufFile.open(await file(bytes));
 
 describe('a sound GGUF file', () => {
   it('gives metadata, and tensors with the outer dimension first', async () => {
-    const sound = await open(gguf([['a', 'x'], ['b', { f32: 0.5 }], ['c', ['p', 'é']]], [{ name: 't', dims: [3, 2], offset: 0 }], f32(1, 2, 3, 4, 5, 6)));
+    const sound = await open(
+      gguf(
+        [
+          ['a', 'x'],
+          ['b', { f32: 0.5 }],
+          ['c', ['p', 'é']],
+        ],
+        [{ name: 't', dims: [3, 2], offset: 0 }],
+        f32(1, 2, 3, 4, 5, 6),
+      ),
+    );
     expect(Object.fromEntries(sound.metadata)).toEqual({ a: 'x', b: 0.5, c: ['p', 'é'] });
     expect(sound.tensors.get('t')?.shape).toEqual([2, 3]);
     expect([...(await sound.tensor('t'))]).toEqual([1, 2, 3, 4, 5, 6]);
@@ -60,8 +75,10 @@ describe('a sound GGUF file', () => {
 });
 
 describe('hostile and damaged GGUF files', () => {
-  const one = (tensor: Partial<Tensor>, data = f32(...Array<number>(64).fill(1))) => gguf([], [{ name: 't', dims: [64], offset: 0, ...tensor }], data);
-  const head = (tensors: number | bigint, keys: number | bigint, rest: Buffer[] = []) => Buffer.concat([Buffer.from('GGUF'), u32(3), u64(tensors), u64(keys), ...rest]);
+  const one = (tensor: Partial<Tensor>, data = f32(...Array<number>(64).fill(1))) =>
+    gguf([], [{ name: 't', dims: [64], offset: 0, ...tensor }], data);
+  const head = (tensors: number | bigint, keys: number | bigint, rest: Buffer[] = []) =>
+    Buffer.concat([Buffer.from('GGUF'), u32(3), u64(tensors), u64(keys), ...rest]);
   const huge = 2n ** 63n;
   it.each<[string, Buffer, RegExp]>([
     ['nothing', Buffer.alloc(0), /too short/],
@@ -71,10 +88,36 @@ describe('hostile and damaged GGUF files', () => {
     ['a count of keys that no file has', head(0, huge), /key count/],
     ['a text longer than the file', head(0, 1, [u64(huge)]), /string length/],
     ['an array longer than the file', head(0, 1, [text('k'), u32(9), u32(0), u64(2n ** 40n)]), /array length/],
-    ['arrays in arrays', head(0, 1, [text('k'), u32(9), ...Array.from({ length: 9 }, () => [u32(9), u64(1)]).flat(), Buffer.alloc(99)]), /nests arrays/],
+    [
+      'arrays in arrays',
+      head(0, 1, [text('k'), u32(9), ...Array.from({ length: 9 }, () => [u32(9), u64(1)]).flat(), Buffer.alloc(99)]),
+      /nests arrays/,
+    ],
     ['a value of unknown type', head(0, 1, [text('k'), u32(77)]), /unknown type 77/],
-    ['a key twice', gguf([['k', 1], ['k', 2]], [], Buffer.alloc(0)), /key "k" twice/],
-    ['a tensor twice', gguf([], [{ name: 't', dims: [1], offset: 0 }, { name: 't', dims: [1], offset: 32 }], Buffer.alloc(64)), /tensor "t" twice/],
+    [
+      'a key twice',
+      gguf(
+        [
+          ['k', 1],
+          ['k', 2],
+        ],
+        [],
+        Buffer.alloc(0),
+      ),
+      /key "k" twice/,
+    ],
+    [
+      'a tensor twice',
+      gguf(
+        [],
+        [
+          { name: 't', dims: [1], offset: 0 },
+          { name: 't', dims: [1], offset: 32 },
+        ],
+        Buffer.alloc(64),
+      ),
+      /tensor "t" twice/,
+    ],
     ['an end within the header', one({}).subarray(0, 50), /ends within its header/],
     ['an end within the data', one({}).subarray(0, -1), /cut off/],
     ['sizes whose product overflows', one({ dims: [2 ** 40, 2 ** 40] }), /more elements/],
@@ -84,7 +127,18 @@ describe('hostile and damaged GGUF files', () => {
     ['five dimensions', one({ dims: [1, 1, 1, 1, 1] }), /5 dimensions/],
     ['rows that break a block', one({ dims: [33], type: 2 }), /not a multiple of Q4_0's block/],
     ['an odd alignment', gguf([['general.alignment', 3]], [], Buffer.alloc(0)), /alignment 3/],
-    ['tensors that overlap', gguf([], [{ name: 'a', dims: [16], offset: 0 }, { name: 'b', dims: [16], offset: 32 }], Buffer.alloc(128)), /"b" overlap "a"/],
+    [
+      'tensors that overlap',
+      gguf(
+        [],
+        [
+          { name: 'a', dims: [16], offset: 0 },
+          { name: 'b', dims: [16], offset: 32 },
+        ],
+        Buffer.alloc(128),
+      ),
+      /"b" overlap "a"/,
+    ],
   ])('%s', async (_name, bytes, message) => {
     await expect(open(bytes)).rejects.toThrow(message);
     await expect(open(bytes)).rejects.toMatchObject({ kind: 'input' });
@@ -101,10 +155,14 @@ describe('dequantization', () => {
   /** Bytes by formula with sensible scales at the given places; expected values come from the gguf package for Python. */
   function blocks(bytes: number, scales: Record<number, [number, number]>): Uint8Array {
     const b = Uint8Array.from({ length: 2 * bytes }, (_, i) => i * 37 + 11 + (i >> 3) * 5);
-    for (const [at, halves] of Object.entries(scales)) halves.forEach((half, block) => b.set(new Uint8Array(Uint16Array.of(half).buffer), block * bytes + Number(at)));
+    for (const [at, halves] of Object.entries(scales))
+      halves.forEach((half, block) => b.set(new Uint8Array(Uint16Array.of(half).buffer), block * bytes + Number(at)));
     return b;
   }
-  const [d, m] = [[0x211f, 0x251f], [0x2225, 0x25a2]] as [[number, number], [number, number]]; // 0.01, 0.02; 0.012, 0.022
+  const [d, m] = [
+    [0x211f, 0x251f],
+    [0x2225, 0x25a2],
+  ] as [[number, number], [number, number]]; // 0.01, 0.02; 0.012, 0.022
   it.each<[number, Record<number, [number, number]>, number, Record<number, number>]>([
     [2, { 0: d }, 1.3902969360351562, { 0: -0.030006, 16: -0.030006, 17: -0.010002, 33: 0.120026 }],
     [3, { 0: d, 2: m }, 31.84241485595703, { 0: 0.162033, 1: 0.05201, 31: 0.142029, 32: 0.062012 }],
@@ -124,22 +182,47 @@ describe('dequantization', () => {
 describe('a checkpoint in GGUF', () => {
   const keys: [string, Value][] = [
     ['general.architecture', 'llama'],
-    ['llama.block_count', 1], ['llama.context_length', 64], ['llama.embedding_length', 8], ['llama.feed_forward_length', 4],
-    ['llama.attention.head_count', 2], ['llama.attention.head_count_kv', 1],
-    ['llama.rope.freq_base', { f32: 100000 }], ['llama.attention.layer_norm_rms_epsilon', { f32: 1e-5 }],
-    ['tokenizer.ggml.model', 'gpt2'], ['tokenizer.ggml.pre', 'smollm'],
-    ['tokenizer.ggml.tokens', ['<|endoftext|>', 'a', 'b', 'ab', '<|im_end|>']], ['tokenizer.ggml.merges', ['a b']],
-    ['tokenizer.ggml.token_type', { i32: [3, 1, 1, 1, 3] }], ['tokenizer.ggml.eos_token_id', 4],
+    ['llama.block_count', 1],
+    ['llama.context_length', 64],
+    ['llama.embedding_length', 8],
+    ['llama.feed_forward_length', 4],
+    ['llama.attention.head_count', 2],
+    ['llama.attention.head_count_kv', 1],
+    ['llama.rope.freq_base', { f32: 100000 }],
+    ['llama.attention.layer_norm_rms_epsilon', { f32: 1e-5 }],
+    ['tokenizer.ggml.model', 'gpt2'],
+    ['tokenizer.ggml.pre', 'smollm'],
+    ['tokenizer.ggml.tokens', ['<|endoftext|>', 'a', 'b', 'ab', '<|im_end|>']],
+    ['tokenizer.ggml.merges', ['a b']],
+    ['tokenizer.ggml.token_type', { i32: [3, 1, 1, 1, 3] }],
+    ['tokenizer.ggml.eos_token_id', 4],
   ];
   const q = Float32Array.from({ length: 64 }, (_, i) => i >> 3); // row numbers
-  const tensors = [{ name: 'token_embd.weight', dims: [8, 5], offset: 0 }, { name: 'blk.0.attn_q.weight', dims: [8, 8], offset: 160 }];
-  const bytes = (changed: [string, Value][] = []) => gguf([...keys.filter(([key]) => !changed.some(([k]) => k === key)), ...changed], tensors, f32(...Array<number>(40).fill(2), ...q));
+  const tensors = [
+    { name: 'token_embd.weight', dims: [8, 5], offset: 0 },
+    { name: 'blk.0.attn_q.weight', dims: [8, 8], offset: 160 },
+  ];
+  const bytes = (changed: [string, Value][] = []) =>
+    gguf([...keys.filter(([key]) => !changed.some(([k]) => k === key)), ...changed], tensors, f32(...Array<number>(40).fill(2), ...q));
 
   it('has the configuration, Hugging Face names and Hugging Face row order', async () => {
     const checkpoint = await openCheckpoint(await file(bytes()));
     expect(checkpoint.config).toEqual({
-      architecture: 'llama', vocabSize: 5, hiddenSize: 8, layers: 1, heads: 2, kvHeads: 1, headDim: 4, ffnSize: 4, rmsEps: 1e-5,
-      ropeTheta: 100000, tiedEmbeddings: true, qkvBias: false, qkNorm: false, maxPositions: 64, eosTokens: [4, 0],
+      architecture: 'llama',
+      vocabSize: 5,
+      hiddenSize: 8,
+      layers: 1,
+      heads: 2,
+      kvHeads: 1,
+      headDim: 4,
+      ffnSize: 4,
+      rmsEps: 1e-5,
+      ropeTheta: 100000,
+      tiedEmbeddings: true,
+      qkvBias: false,
+      qkNorm: false,
+      maxPositions: 64,
+      eosTokens: [4, 0],
     });
     const rows = await checkpoint.tensor('model.layers.0.self_attn.q_proj.weight');
     expect([...rows].filter((_, i) => i % 8 === 0)).toEqual([0, 2, 1, 3, 4, 6, 5, 7]);
@@ -155,13 +238,21 @@ describe('a checkpoint in GGUF', () => {
     const permuted = new Float32Array(original.length);
     for (let h = 0, to = 0; h < heads; h++)
       for (let i = 0; i < half; i++)
-        for (let s = 0; s < 2; s++) for (let c = 0; c < columns; c++) permuted[to++] = original[((h * 2 + s) * half + i) * columns + c] as number;
+        for (let s = 0; s < 2; s++)
+          for (let c = 0; c < columns; c++) permuted[to++] = original[((h * 2 + s) * half + i) * columns + c] as number;
     expect(unpermuteRows(permuted, heads, 2 * half)).toEqual(original);
   });
 
   it.each<[string, [string, Value][], RegExp]>([
     ['another architecture', [['general.architecture', 'mamba']], /architecture mamba; the embedded engine runs llama, qwen2, qwen3/],
-    ['heads that cannot share', [['llama.attention.head_count', 2], ['llama.attention.head_count_kv', 3]], /2 heads cannot share 3/],
+    [
+      'heads that cannot share',
+      [
+        ['llama.attention.head_count', 2],
+        ['llama.attention.head_count_kv', 3],
+      ],
+      /2 heads cannot share 3/,
+    ],
     ['an end token outside the vocabulary', [['tokenizer.ggml.eos_token_id', 5]], /outside the vocabulary/],
     ['an unknown tokenizer', [['tokenizer.ggml.model', 'llama']], /only byte-level BPE/],
     ['an unknown pre-tokenizer', [['tokenizer.ggml.pre', 'mystery']], /pre-tokenizer mystery is not known/],

@@ -9,7 +9,8 @@ import { writeFileAtomically } from './atomic-write.js';
 import { hubFolder } from './model-cache.js';
 import type { ResolveOptions } from './models.js';
 
-const wanted = /^(config\.json|generation_config\.json|tokenizer\.json|tokenizer_config\.json|chat_template\.jinja|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json)$/;
+const wanted =
+  /^(config\.json|generation_config\.json|tokenizer\.json|tokenizer_config\.json|chat_template\.jinja|model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json)$/;
 
 interface HubFile {
   path: string;
@@ -43,7 +44,8 @@ export async function downloadFromHub(reference: string, { onProgress, signal }:
     for await (const file of listFiles({ ...access, repo, revision: sha })) {
       if (file.type === 'file' && wanted.test(file.path)) files.push({ path: file.path, size: file.size, sha256: file.lfs?.oid });
     }
-    if (!files.some((file) => file.path.endsWith('.safetensors'))) throw inputError(`${name} has no safetensors weights. Choose a repository that has them.`);
+    if (!files.some((file) => file.path.endsWith('.safetensors')))
+      throw inputError(`${name} has no safetensors weights. Choose a repository that has them.`);
 
     // Named after the commit: files of two commits never mix.
     const partial = `${folder}.${sha}.partial`;
@@ -53,7 +55,12 @@ export async function downloadFromHub(reference: string, { onProgress, signal }:
     for (const file of files) {
       const target = path.join(partial, file.path);
       const report = (done: number) => onProgress?.(`downloading ${file.path} of ${name}`, { done: before + done, total });
-      if (!(await stat(target).then(({ size }) => size === file.size, () => false))) {
+      if (
+        !(await stat(target).then(
+          ({ size }) => size === file.size,
+          () => false,
+        ))
+      ) {
         const blob = await downloadFile({ ...access, repo, path: file.path, revision: sha });
         if (!blob) throw dependencyError(`${name} has no ${file.path} any more.`);
         await writeFileAtomically(target, verified(blob, file, report));
@@ -70,7 +77,10 @@ export async function downloadFromHub(reference: string, { onProgress, signal }:
   } catch (cause) {
     signal?.throwIfAborted();
     if (cause instanceof Error && cause.name === 'DeliberateError' && (cause as { kind?: unknown }).kind === 'input') throw cause;
-    throw dependencyError(`cannot download ${reference} from the Hugging Face hub: ${(cause as Error).message}. Check the name, the network and HF_TOKEN, or name a local folder.`, cause);
+    throw dependencyError(
+      `cannot download ${reference} from the Hugging Face hub: ${(cause as Error).message}. Check the name, the network and HF_TOKEN, or name a local folder.`,
+      cause,
+    );
   }
 }
 

@@ -115,7 +115,13 @@ export class LlamaGraph {
   block(x: Value, layer: number, attend: (q: Value, k: Value, v: Value) => Value): Value {
     const { config, graph } = this;
     const [q, k, v, o, gate, up, down] = blockSites(config, layer) as [
-      LinearSite, LinearSite, LinearSite, LinearSite, LinearSite, LinearSite, LinearSite,
+      LinearSite,
+      LinearSite,
+      LinearSite,
+      LinearSite,
+      LinearSite,
+      LinearSite,
+      LinearSite,
     ];
     const prefix = `layers.${layer}`;
     const normed = this.norm(x, `${prefix}.input_layernorm.weight`, config.hiddenSize);

@@ -16,7 +16,10 @@ export function freshLora(config: LlamaConfig, shape: LoraShape, seed: number): 
   for (const { name, inputs, outputs } of loraSites(config, shape)) {
     const random = new Random(`lora:${seed}:${name}`);
     const bound = 1 / Math.sqrt(inputs);
-    tensors.set(`${name}.A`, Float32Array.from({ length: shape.rank * inputs }, () => (random.uniform() * 2 - 1) * bound));
+    tensors.set(
+      `${name}.A`,
+      Float32Array.from({ length: shape.rank * inputs }, () => (random.uniform() * 2 - 1) * bound),
+    );
     tensors.set(`${name}.B`, new Float32Array(outputs * shape.rank));
   }
   return { shape, tensors };
@@ -39,13 +42,16 @@ export function fitLora(config: LlamaConfig, expected: LoraShape, given: LoraPar
   for (const [name, zero] of fresh.tensors) {
     const data = given.tensors.get(name);
     if (data && data.length !== zero.length) {
-      throw inputError(`adapter ${where}: ${name} has ${data.length} elements, the model needs ${zero.length}. It belongs to another base model.`);
+      throw inputError(
+        `adapter ${where}: ${name} has ${data.length} elements, the model needs ${zero.length}. It belongs to another base model.`,
+      );
     }
     // A layer that the adapter leaves alone stays unchanged: B = 0.
     tensors.set(name, data ?? zero);
   }
   for (const name of given.tensors.keys()) {
-    if (!fresh.tensors.has(name)) throw inputError(`adapter ${where} adapts ${name}, which this run does not. Add its projection to engine.lora.targets.`);
+    if (!fresh.tensors.has(name))
+      throw inputError(`adapter ${where} adapts ${name}, which this run does not. Add its projection to engine.lora.targets.`);
   }
   return { shape: expected, tensors };
 }

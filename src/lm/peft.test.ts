@@ -19,7 +19,10 @@ const adapter = (scale = 1): Adapter => ({
   alpha: 4,
   targets: ['q_proj', 'down_proj'],
   tensors: new Map([
-    ['layers.0.self_attn.q_proj', { A: Float32Array.of(1, 2, 3, 4, 5, 6).map((x) => x * scale), B: Float32Array.of(1, 0, 0, 1, 2, 2, 3, 3) }],
+    [
+      'layers.0.self_attn.q_proj',
+      { A: Float32Array.of(1, 2, 3, 4, 5, 6).map((x) => x * scale), B: Float32Array.of(1, 0, 0, 1, 2, 2, 3, 3) },
+    ],
     ['layers.1.mlp.down_proj', { A: Float32Array.of(1, 2, 3, 4), B: Float32Array.of(-1, -2) }],
   ]),
 });
@@ -30,7 +33,12 @@ describe('PEFT adapters', () => {
     await writeAdapter(folder, adapter(), options);
     expect(await readAdapter(folder)).toEqual(adapter());
     expect(JSON.parse(await readFile(path.join(folder, 'adapter_config.json'), 'utf8'))).toMatchObject({
-      peft_type: 'LORA', task_type: 'CAUSAL_LM', base_model_name_or_path: 'tiny', r: 2, lora_alpha: 4, target_modules: ['q_proj', 'down_proj'],
+      peft_type: 'LORA',
+      task_type: 'CAUSAL_LM',
+      base_model_name_or_path: 'tiny',
+      r: 2,
+      lora_alpha: 4,
+      target_modules: ['q_proj', 'down_proj'],
     });
     const bytes = (await readFile(path.join(folder, 'adapter_model.safetensors'))).toString('latin1');
     expect(bytes).toContain('"base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight":{"dtype":"F32","shape":[2,3]');
@@ -46,7 +54,12 @@ describe('PEFT adapters', () => {
 
   it('stay as they were when writing the next one fails', async () => {
     await writeAdapter(folder, adapter(), options);
-    await expect(replaceFolder(folder, async (temporary) => { await writeFile(path.join(temporary, 'half'), ''); throw new Error('disk full'); })).rejects.toThrow('disk full');
+    await expect(
+      replaceFolder(folder, async (temporary) => {
+        await writeFile(path.join(temporary, 'half'), '');
+        throw new Error('disk full');
+      }),
+    ).rejects.toThrow('disk full');
     expect(await readAdapter(folder)).toEqual(adapter());
     expect(await readdir(parent)).toEqual(['adapter']);
   });

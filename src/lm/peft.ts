@@ -40,12 +40,14 @@ export async function readAdapter(folder: string): Promise<Adapter> {
   const parsed = AdapterConfig.safeParse(await readJson(configPath));
   if (!parsed.success) throw inputError(`${configPath} is not a LoRA adapter's configuration:\n${z.prettifyError(parsed.error)}`);
   const config = parsed.data;
-  const refuse = (what: string) => inputError(`${configPath}: ${what} cannot be used by the embedded engine. Train or convert a plain LoRA adapter.`);
+  const refuse = (what: string) =>
+    inputError(`${configPath}: ${what} cannot be used by the embedded engine. Train or convert a plain LoRA adapter.`);
   if (config.use_dora) throw refuse('DoRA');
   if (config.fan_in_fan_out) throw refuse('fan_in_fan_out');
   if (config.bias && config.bias !== 'none') throw refuse(`trained biases (bias: ${config.bias})`);
   if (config.modules_to_save?.length) throw refuse('modules saved whole (modules_to_save)');
-  if (Object.keys({ ...config.rank_pattern, ...config.alpha_pattern }).length > 0) throw refuse('a rank or alpha of its own for some layers');
+  if (Object.keys({ ...config.rank_pattern, ...config.alpha_pattern }).length > 0)
+    throw refuse('a rank or alpha of its own for some layers');
 
   const file = await openSafetensors(path.join(folder, 'adapter_model.safetensors'));
   try {
@@ -65,7 +67,9 @@ async function readPairs(file: SafetensorsFile, r: number): Promise<Adapter['ten
     if (!match) throw inputError(`${file.path}: tensor ${name} is not part of a LoRA adapter of a Llama-family model.`);
     const [, site, side] = match as unknown as [string, string, 'A' | 'B'];
     if (shape.length !== 2 || shape[side === 'A' ? 0 : 1] !== r) {
-      throw inputError(`${file.path}: ${name} has shape [${shape.join(', ')}], but the adapter's rank is ${r}. adapter_config.json belongs to another adapter.`);
+      throw inputError(
+        `${file.path}: ${name} has shape [${shape.join(', ')}], but the adapter's rank is ${r}. adapter_config.json belongs to another adapter.`,
+      );
     }
     sites.set(site, { ...sites.get(site), [side]: await file.read(name) });
   }
@@ -102,7 +106,10 @@ export async function writeAdapter(folder: string, adapter: Adapter, options: { 
     tensors.set(`base_model.model.model.${site}.lora_B.weight`, { shape: [B.length / r, r], data: B });
   }
   await replaceFolder(folder, async (temporary) => {
-    await writeSafetensors(path.join(temporary, 'adapter_model.safetensors'), tensors, { dtype: options.dtype, metadata: { format: 'pt' } });
+    await writeSafetensors(path.join(temporary, 'adapter_model.safetensors'), tensors, {
+      dtype: options.dtype,
+      metadata: { format: 'pt' },
+    });
     await writeFileAtomically(path.join(temporary, 'adapter_config.json'), [Buffer.from(`${JSON.stringify(config, null, 2)}\n`)]);
   });
 }

@@ -51,7 +51,12 @@ describe.each(fixtures)('%s, as transformers and PEFT compute it', (name) => {
     const list = async (tensor: string) => Array.from(await reference.read(tensor));
     rows = [];
     for (let i = 0; reference.tensors.has(`row.${i}.tokens`); i++) {
-      const [tokens, targets, weights, greedy] = [await list(`row.${i}.tokens`), await list(`row.${i}.targets`), await list(`row.${i}.weights`), await list(`row.${i}.greedy`)];
+      const [tokens, targets, weights, greedy] = [
+        await list(`row.${i}.tokens`),
+        await list(`row.${i}.targets`),
+        await list(`row.${i}.weights`),
+        await list(`row.${i}.greedy`),
+      ];
       rows.push({ tokens, targets, weights, greedy, logprobs: await reference.read(`row.${i}.logprobs`) });
     }
     trainer = new LoraTrainer(parts, adapter, 1 << 27, { threads: 1 });
@@ -80,7 +85,10 @@ describe.each(fixtures)('%s, as transformers and PEFT compute it', (name) => {
   });
 
   it('has the loss and every LoRA gradient', async () => {
-    const { lossSum } = await trainer.forwardBackward(rows.map(({ tokens, targets, weights }) => ({ tokens, targets, weights })), 'cross_entropy');
+    const { lossSum } = await trainer.forwardBackward(
+      rows.map(({ tokens, targets, weights }) => ({ tokens, targets, weights })),
+      'cross_entropy',
+    );
     expect(relativeError([lossSum], await reference.read('loss'))).toBeLessThan(1e-5);
     const names = reference.names.filter((tensor) => tensor.startsWith('grad.'));
     expect(names.map((tensor) => tensor.slice('grad.'.length)).sort()).toEqual([...trainer.gradients.keys()].sort());
@@ -94,7 +102,16 @@ describe.each(fixtures)('%s, as transformers and PEFT compute it', (name) => {
 
   it.each([0, 5])('has the greedy continuations of the sampler, with %i prompt tokens shared', async (sharedPrefix) => {
     const sampled = await Promise.all(
-      rows.map(({ tokens }) => sampler.sample({ adapter, adapterVersion: 'reference', promptTokens: tokens, sharedPrefix, n: 1, params: { maxTokens: 16, temperature: 0 } })),
+      rows.map(({ tokens }) =>
+        sampler.sample({
+          adapter,
+          adapterVersion: 'reference',
+          promptTokens: tokens,
+          sharedPrefix,
+          n: 1,
+          params: { maxTokens: 16, temperature: 0 },
+        }),
+      ),
     );
     expect(sampled.map(([sequence]) => sequence?.tokens)).toEqual(rows.map(({ greedy }) => greedy));
   });

@@ -3,10 +3,21 @@ import { z } from 'zod';
 import { inputError } from '../base/errors.js';
 
 const bytesOf: Readonly<Record<string, number>> = {
-  BOOL: 1, U8: 1, I8: 1, F8_E5M2: 1, F8_E4M3: 1,
-  U16: 2, I16: 2, F16: 2, BF16: 2,
-  U32: 4, I32: 4, F32: 4,
-  U64: 8, I64: 8, F64: 8,
+  BOOL: 1,
+  U8: 1,
+  I8: 1,
+  F8_E5M2: 1,
+  F8_E4M3: 1,
+  U16: 2,
+  I16: 2,
+  F16: 2,
+  BF16: 2,
+  U32: 4,
+  I32: 4,
+  F32: 4,
+  U64: 8,
+  I64: 8,
+  F64: 8,
 };
 
 const Entry = z.strictObject({
@@ -55,7 +66,11 @@ export function parseSafetensorsHeader(head: Uint8Array, path: string, fileSize:
     }
     const entry = Entry.safeParse(value);
     if (!entry.success) throw wrong(`the entry of tensor ${name} is malformed (${z.prettifyError(entry.error).slice(0, 200)})`);
-    const { dtype, shape, data_offsets: [begin, end] } = entry.data;
+    const {
+      dtype,
+      shape,
+      data_offsets: [begin, end],
+    } = entry.data;
     const size = bytesOf[dtype];
     if (size === undefined) throw wrong(`tensor ${name} has the unknown type ${dtype}`);
     const bytes = shape.reduce((product, n) => product * n, size);

@@ -41,7 +41,18 @@ describe('safetensors', () => {
   it('leaves the old file alone when the new one cannot be written', async () => {
     const name = path.join(folder, 'old.safetensors');
     await writeFile(name, 'old');
-    const broken = new Map([['a', { shape: [1], get data(): Float32Array<ArrayBuffer> { if (reads++ > 0) throw new Error('disk'); return Float32Array.of(1); } }]]);
+    const broken = new Map([
+      [
+        'a',
+        {
+          shape: [1],
+          get data(): Float32Array<ArrayBuffer> {
+            if (reads++ > 0) throw new Error('disk');
+            return Float32Array.of(1);
+          },
+        },
+      ],
+    ]);
     let reads = 0;
     await expect(writeSafetensors(name, broken)).rejects.toThrow(/disk/);
     expect(await readFile(name, 'utf8')).toBe('old');
@@ -54,7 +65,9 @@ describe('safetensors', () => {
     expect([...(await read.read('h'))]).toEqual([1, -2, 2 ** -24, Infinity, 0.333251953125]);
     await read.close();
     const name = path.join(folder, 'bf16.safetensors');
-    await writeSafetensors(name, new Map([['b', { shape: [4], data: Float32Array.of(1, 1 + 2 ** -8, 1 + 3 * 2 ** -8, NaN) }]]), { dtype: 'BF16' });
+    await writeSafetensors(name, new Map([['b', { shape: [4], data: Float32Array.of(1, 1 + 2 ** -8, 1 + 3 * 2 ** -8, NaN) }]]), {
+      dtype: 'BF16',
+    });
     const again = await openSafetensors(name);
     expect([...(await again.read('b'))]).toEqual([1, 1, 1 + 2 ** -6, NaN]);
     await again.close();
@@ -66,17 +79,45 @@ describe('safetensors', () => {
     const back = float32ToBfloat16(there);
     expect([...all].filter((bits, i) => back[i] !== bits && !Number.isNaN(there[i]))).toEqual([]);
     const halves = halfToFloat32(all);
-    expect([...all].filter((bits) => !Number.isNaN(halves[bits]) && Object.is(halves[bits], Math.abs(halves[bits] as number)) !== bits < 0x8000)).toEqual([]);
+    expect(
+      [...all].filter((bits) => !Number.isNaN(halves[bits]) && Object.is(halves[bits], Math.abs(halves[bits] as number)) !== bits < 0x8000),
+    ).toEqual([]);
   });
 
   it.each<[string, () => Promise<string>, RegExp]>([
-    ['an empty file', async () => { const f = await file(''); await writeFile(f, ''); return f; }, /too short/],
+    [
+      'an empty file',
+      async () => {
+        const f = await file('');
+        await writeFile(f, '');
+        return f;
+      },
+      /too short/,
+    ],
     ['a header as large as memory', () => file({}, undefined, 2n ** 62n), /claims a header of 4611686018427387904 bytes/],
     ['a header longer than the file', () => file({}, undefined, 99n), /claims a header/],
     ['text that is not JSON', () => file('{"a":'), /not JSON/],
     ['a list', () => file('[]'), /not a JSON object/],
-    ['bytes that are not UTF-8', async () => file('{"\ud800":1}').then(async (f) => { const b = await readFile(f); b[10] = 0xff; await writeFile(f, b); return f; }), /not JSON/],
-    ['a name twice', () => file('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\\u0061":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', Buffer.alloc(4)), /named twice/],
+    [
+      'bytes that are not UTF-8',
+      async () =>
+        file('{"\ud800":1}').then(async (f) => {
+          const b = await readFile(f);
+          b[10] = 0xff;
+          await writeFile(f, b);
+          return f;
+        }),
+      /not JSON/,
+    ],
+    [
+      'a name twice',
+      () =>
+        file(
+          '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\\u0061":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
+          Buffer.alloc(4),
+        ),
+      /named twice/,
+    ],
     ['a hole', () => file({ a: entry(0, 4), b: entry(8, 12) }, Buffer.alloc(12)), /hole/],
     ['an overlap', () => file({ a: entry(0, 8), b: entry(4, 12) }, Buffer.alloc(12)), /overlaps/],
     ['bytes left over', () => file({ a: entry(0, 4) }, Buffer.alloc(5)), /end at byte/],
@@ -101,7 +142,13 @@ describe('safetensors', () => {
   });
 
   it('ends in a sentence or in a file for any header', async () => {
-    const loose = fc.record({ a: fc.record({ dtype: fc.constantFrom('F32', 'F16', 'X'), shape: fc.array(fc.integer({ min: -1, max: 3 })), data_offsets: fc.array(fc.integer({ min: -1, max: 12 })) }) });
+    const loose = fc.record({
+      a: fc.record({
+        dtype: fc.constantFrom('F32', 'F16', 'X'),
+        shape: fc.array(fc.integer({ min: -1, max: 3 })),
+        data_offsets: fc.array(fc.integer({ min: -1, max: 12 })),
+      }),
+    });
     await fc.assert(
       fc.asyncProperty(loose, fc.nat(12), async (header, bytes) => {
         const opened = await openSafetensors(await file(header, Buffer.alloc(bytes))).catch((error: unknown) => error);

@@ -51,7 +51,9 @@ export class SafetensorsFile {
     const info = this.header.tensors.get(name);
     if (!info) throw inputError(`${this.path} has no tensor ${name}.`);
     if (!['F32', 'F16', 'BF16'].includes(info.dtype)) {
-      throw inputError(`${this.path}: tensor ${name} is ${info.dtype}; F32, F16 and BF16 can be read. Convert the checkpoint to one of them.`);
+      throw inputError(
+        `${this.path}: tensor ${name} is ${info.dtype}; F32, F16 and BF16 can be read. Convert the checkpoint to one of them.`,
+      );
     }
     const { buffer } = await this.file.read(info.start, info.bytes);
     if (info.dtype === 'F32') return new Float32Array(buffer);

@@ -29,7 +29,13 @@ export interface ChoiceJob {
 }
 
 type Unit = { key: string; prefix: number[]; own: number[] } & (
-  | { kind: 'sample'; job: SampleJob; copies: number[]; done: (copy: number, result: SampledSequence) => void; fail: (error: unknown) => void }
+  | {
+      kind: 'sample';
+      job: SampleJob;
+      copies: number[];
+      done: (copy: number, result: SampledSequence) => void;
+      fail: (error: unknown) => void;
+    }
   | { kind: 'choices'; job: ChoiceJob; done: (logprobs: number[]) => void; fail: (error: unknown) => void }
 );
 
@@ -87,7 +93,9 @@ export class Sampler {
   private check(tokens: number): void {
     const { maxPositions } = this.decoder.config;
     if (tokens > maxPositions) {
-      throw inputError(`a prompt of ${tokens} tokens does not fit the model's context of ${maxPositions}. Shorten it, or lower spec.maxTokens.`);
+      throw inputError(
+        `a prompt of ${tokens} tokens does not fit the model's context of ${maxPositions}. Shorten it, or lower spec.maxTokens.`,
+      );
     }
   }
 
@@ -185,7 +193,14 @@ export class Sampler {
       const start = first.prefix.length;
       const tokens = units.map(({ own }) => [...own, ...new Array<number>(T - own.length).fill(0)]);
       const last = units.map(({ own }, r) => r * T + own.length - 1);
-      const { hidden_M_D, newKv } = await this.decoder.run(tokens, units.map(() => start), last, first.job.adapter, prefix, null);
+      const { hidden_M_D, newKv } = await this.decoder.run(
+        tokens,
+        units.map(() => start),
+        last,
+        first.job.adapter,
+        prefix,
+        null,
+      );
       const D = this.decoder.config.hiddenSize;
       const fresh: Row[] = [];
       const origins: number[] = [];
@@ -221,7 +236,14 @@ export class Sampler {
     this.caches.reserve(Math.max(...rows.map((_, slot) => this.caches.lengths[slot] as number)) + 1);
     const tokens = rows.map((row) => [row.tokens.at(-1) as number]);
     const starts = rows.map((_, slot) => shared + (this.caches.lengths[slot] as number));
-    const { hidden_M_D, newKv } = await this.decoder.run(tokens, starts, rows.map((_, r) => r), (rows[0] as Row).unit.job.adapter, prefix, this.caches);
+    const { hidden_M_D, newKv } = await this.decoder.run(
+      tokens,
+      starts,
+      rows.map((_, r) => r),
+      (rows[0] as Row).unit.job.adapter,
+      prefix,
+      this.caches,
+    );
     rows.forEach((_, slot) => this.caches.append(slot, newKv, rows.length, 1, slot, 1));
     await this.advance(hidden_M_D, rows, 0);
   }

@@ -71,17 +71,17 @@ function attendToCaches(
   const q_K_RGT_h = reshape(transpose(q5, 2, 0, 3, 1, 4), K, RGT, h);
   const toPrefix = graph.apply('add', [graph.apply('matmul', [q_K_RGT_h, cached.prefixK], { transB: true, alpha }), masks.prefix]);
   const toCache = graph.apply('add', [graph.apply('matmul', [q_R_K_GT_h, cached.cacheK], { transB: true, alpha }), masks.cache]);
-  const toNew = graph.apply('add', [reshape(graph.apply('matmul', [q_R_K_GT_h, k], { transB: true, alpha }), 'R', K, G, 'T', 'T'), masks.fresh]);
+  const toNew = graph.apply('add', [
+    reshape(graph.apply('matmul', [q_R_K_GT_h, k], { transB: true, alpha }), 'R', K, G, 'T', 'T'),
+    masks.fresh,
+  ]);
   const prefixPerRow = transpose(reshape(toPrefix, K, 'R', GT, 'P'), 1, 0, 2, 3);
   const scores = graph.apply('concat', [prefixPerRow, toCache, reshape(toNew, 'R', K, GT, 'T')], { axis: 3, length: 'S' });
   const [onPrefix, onCache, onNew] = graph.applyMany('split', [graph.apply('softmax', [scores])], { axis: 3, lengths: ['P', 'C', 'T'] });
   if (!onPrefix || !onCache || !onNew) throw internalError('split into three failed');
   const onPrefix_K = reshape(transpose(onPrefix, 1, 0, 2, 3), K, RGT, 'P');
   const fromPrefix = transpose(reshape(graph.apply('matmul', [onPrefix_K, cached.prefixV]), K, 'R', GT, h), 1, 0, 2, 3);
-  const fromRow = graph.apply('add', [
-    graph.apply('matmul', [onCache, cached.cacheV]),
-    graph.apply('matmul', [onNew, v]),
-  ]);
+  const fromRow = graph.apply('add', [graph.apply('matmul', [onCache, cached.cacheV]), graph.apply('matmul', [onNew, v])]);
   const o = graph.apply('add', [fromPrefix, fromRow]);
   return reshape(transpose(reshape(o, 'R', K, G, 'T', h), 0, 3, 1, 2, 4), product('R', 'T'), H * h);
 }
@@ -139,7 +139,11 @@ function sampleInBlocks(graph: Graph, scaled: Value, uniform: Value, V: number):
   const blocks = V / size;
   const column = { shape: ['M', 1] };
   // The maximum is subtracted so that a low temperature does not underflow.
-  const p = graph.node('Exp', [graph.node('Sub', [scaled, graph.node('ReduceMax', [scaled, graph.dims([1])], column, { keepdims: 1 })], { shape: scaled.shape })], { shape: scaled.shape });
+  const p = graph.node(
+    'Exp',
+    [graph.node('Sub', [scaled, graph.node('ReduceMax', [scaled, graph.dims([1])], column, { keepdims: 1 })], { shape: scaled.shape })],
+    { shape: scaled.shape },
+  );
   const p3 = graph.node('Reshape', [p, graph.dims([-1, blocks, size])], { shape: ['M', blocks, size] });
   const sums = graph.node('ReduceSum', [p3, graph.dims([2])], { shape: ['M', blocks] }, { keepdims: 0 });
   const cumulative = graph.node('CumSum', [sums, graph.dims([1])], { shape: ['M', blocks] });
@@ -171,7 +175,11 @@ function sampleNucleus(graph: Graph, scaled: Value, uniform: Value): Value {
   const topP = graph.input('top_p', 'float32', ['M', 1]);
   const topK = graph.input('top_k', 'float32', ['M', 1]);
   const normal = graph.node('Softmax', [scaled], { shape: scaled.shape }, { axis: -1 });
-  const [p, index] = graph.nodes2('TopK', [normal, graph.dims([nucleusWidth])], [{ shape }, { shape, dtype: 'int64' }], { axis: -1, largest: 1, sorted: 1 });
+  const [p, index] = graph.nodes2('TopK', [normal, graph.dims([nucleusWidth])], [{ shape }, { shape, dtype: 'int64' }], {
+    axis: -1,
+    largest: 1,
+    sorted: 1,
+  });
   if (!p || !index) throw internalError('TopK has two outputs');
   const before = graph.node('CumSum', [p, graph.dims([1])], { shape }, { exclusive: 1 });
   const ones = graph.node('Expand', [graph.scalar(1), graph.dims(shape)], { shape });

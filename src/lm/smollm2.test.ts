@@ -6,7 +6,10 @@ import { defaultModel, listModels } from './models.js';
 import { createTokenizer } from './tokenizer.js';
 
 const model = (await listModels()).find(({ name }) => name === defaultModel)?.path;
-if (model === undefined) console.warn(`${defaultModel} is not in the cache: its integration test is skipped. \`deliberate models pull ${defaultModel}\` fetches it.`);
+if (model === undefined)
+  console.warn(
+    `${defaultModel} is not in the cache: its integration test is skipped. \`deliberate models pull ${defaultModel}\` fetches it.`,
+  );
 
 describe.skipIf(model === undefined)('SmolLM2-135M-Instruct', () => {
   let checkpoint: Checkpoint;
@@ -18,7 +21,17 @@ describe.skipIf(model === undefined)('SmolLM2-135M-Instruct', () => {
   afterAll(() => checkpoint.close());
 
   it('has the shape it should', () => {
-    expect(checkpoint.config).toMatchObject({ vocabSize: 49152, hiddenSize: 576, layers: 30, heads: 9, kvHeads: 3, headDim: 64, ffnSize: 1536, ropeTheta: 100000, eosTokens: [2, 0] });
+    expect(checkpoint.config).toMatchObject({
+      vocabSize: 49152,
+      hiddenSize: 576,
+      layers: 30,
+      heads: 9,
+      kvHeads: 3,
+      headDim: 64,
+      ffnSize: 1536,
+      ropeTheta: 100000,
+      eosTokens: [2, 0],
+    });
   });
 
   it.each([
@@ -46,8 +59,15 @@ describe.skipIf(model === undefined)('SmolLM2-135M-Instruct', () => {
     const tokenizer = createTokenizer(checkpoint.tokenizer);
     const [start, end] = [1, 2];
     const turn = (text: string, closed = true) => [start, ...tokenizer.encode(text), ...(closed ? [end, ...tokenizer.encode('\n')] : [])];
-    const messages = [{ role: 'system', content: 'Follow the policy.' }, { role: 'user', content: 'Hi!' }] as const;
-    expect(renderer.promptTokens(messages)).toEqual([...turn('system\nFollow the policy.'), ...turn('user\nHi!'), ...turn('assistant\n', false)]);
+    const messages = [
+      { role: 'system', content: 'Follow the policy.' },
+      { role: 'user', content: 'Hi!' },
+    ] as const;
+    expect(renderer.promptTokens(messages)).toEqual([
+      ...turn('system\nFollow the policy.'),
+      ...turn('user\nHi!'),
+      ...turn('assistant\n', false),
+    ]);
     expect(renderer.promptTokens(messages.slice(1)).slice(0, 6)).toEqual(turn('system\nYou are a helpful').slice(0, 6));
     expect(renderer.completionTokens('Hello.').at(-1)).toBe(end);
     expect(renderer.endOfTurn).toBe(end);

@@ -48,7 +48,10 @@ describe('splitCot', () => {
   });
 
   it('undoes joinCot for any text that names no tag', () => {
-    const text = fc.string({ unit: 'binary' }).filter((s) => splitCot(s).cot === null).map((s) => s.trim());
+    const text = fc
+      .string({ unit: 'binary' })
+      .filter((s) => splitCot(s).cot === null)
+      .map((s) => s.trim());
     fc.assert(
       fc.property(text, text, (cot, answer) => {
         expect(splitCot(joinCot(cot, answer))).toEqual({ cot, answer, malformed: false });
@@ -57,13 +60,30 @@ describe('splitCot', () => {
   });
 
   it('never lets a word into the answer that a tag follows or an unclosed tag precedes', () => {
-    const tag = fc.constantFrom('<think>', '</think>', '<thinking>', '</thinking>', '&lt;/think&gt;', '</think', '<THINK >', '< / think>', '\\<think>', '</thought>');
-    const piece = fc.oneof(tag, fc.nat(99).map((n) => ` word${n}. `));
+    const tag = fc.constantFrom(
+      '<think>',
+      '</think>',
+      '<thinking>',
+      '</thinking>',
+      '&lt;/think&gt;',
+      '</think',
+      '<THINK >',
+      '< / think>',
+      '\\<think>',
+      '</thought>',
+    );
+    const piece = fc.oneof(
+      tag,
+      fc.nat(99).map((n) => ` word${n}. `),
+    );
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
         const { answer, cot } = splitCot(pieces.join(''));
         const lastTag = pieces.findLastIndex((p) => !p.startsWith(' '));
-        const tail = pieces.slice(lastTag + 1).join('').trim();
+        const tail = pieces
+          .slice(lastTag + 1)
+          .join('')
+          .trim();
         expect(['', tail]).toContain(answer);
         if (pieces.filter((p) => /^<\s*\//.test(p)).length === 0 && lastTag !== -1) expect(answer).toBe('');
         expect(cot === null).toBe(lastTag === -1);

@@ -36,7 +36,10 @@ export async function findFrames(template: string, variables: Record<string, str
       template,
       [
         ...shapes.map((shape) => ({ messages: shape.map((role, i) => ({ role, content: probe(i) })), addGenerationPrompt: true })),
-        ...padded.map((shape) => ({ messages: shape.map((role, i) => ({ role, content: ` \n${probe(i)}\n ` })), addGenerationPrompt: true })),
+        ...padded.map((shape) => ({
+          messages: shape.map((role, i) => ({ role, content: ` \n${probe(i)}\n ` })),
+          addGenerationPrompt: true,
+        })),
       ],
       variables,
     );
@@ -48,7 +51,9 @@ export async function findFrames(template: string, variables: Record<string, str
     if (!frames.generation.has('user')) throw inputError(`the model's chat template refuses a plain user message: ${frames.refusal}`);
     return { ...frames, strips: readStrips(padded, renderings.slice(shapes.length), frames) };
   }
-  throw inputError(`the model's chat template does more than frame messages (${reason}), so prompts cannot be composed from it. Put a plain chat_template.jinja into the model's folder.`);
+  throw inputError(
+    `the model's chat template does more than frame messages (${reason}), so prompts cannot be composed from it. Put a plain chat_template.jinja into the model's folder.`,
+  );
 }
 
 /**
@@ -96,7 +101,8 @@ function readFrames(shapes: Role[][], renderings: Rendering[]): Omit<TemplateFra
       const frame = i < shape.length ? cut : cut.replace(/<think>\s*$/, '');
       const [map, key] = i < shape.length ? [between, `${shape[i - 1] ?? ''}>${shape[i]}`] : [generation, shape[i - 1] as string];
       const known = map.get(key);
-      if (known !== undefined && known !== frame) return `the text around ${key.replace('>', ' → ')} differs from one conversation to another`;
+      if (known !== undefined && known !== frame)
+        return `the text around ${key.replace('>', ' → ')} differs from one conversation to another`;
       map.set(key, frame);
     }
   }
@@ -131,7 +137,9 @@ function readStrips(shapes: Role[][], renderings: Rendering[], frames: Omit<Temp
       };
       const known = strips.get(role);
       if (!cuts || (known && (known.start !== found.start || known.end !== found.end))) {
-        throw inputError(`the model's chat template treats white space around ${role} contents differently from one conversation to another. Put a plain chat_template.jinja into the model's folder.`);
+        throw inputError(
+          `the model's chat template treats white space around ${role} contents differently from one conversation to another. Put a plain chat_template.jinja into the model's folder.`,
+        );
       }
       strips.set(role, found);
     }

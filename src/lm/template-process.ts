@@ -60,10 +60,17 @@ export async function renderTemplate(
       process.execPath,
       [`--max-old-space-size=${memoryMegabytes}`, '--eval', program],
       // No variable of ours reaches the child; Windows cannot start programs without this one.
-      { env: process.platform === 'win32' ? { SystemRoot: process.env['SystemRoot'] } : {}, timeout: deadline, killSignal: 'SIGKILL', maxBuffer: outputBytes, windowsHide: true },
+      {
+        env: process.platform === 'win32' ? { SystemRoot: process.env['SystemRoot'] } : {},
+        timeout: deadline,
+        killSignal: 'SIGKILL',
+        maxBuffer: outputBytes,
+        windowsHide: true,
+      },
       (error, stdout) => {
         if (!error) resolve(stdout);
-        else if (error.killed && typeof error.code !== 'string') reject(inputError(`the model's chat template did not finish within ${deadline / 1000} s. ${plainer}`));
+        else if (error.killed && typeof error.code !== 'string')
+          reject(inputError(`the model's chat template did not finish within ${deadline / 1000} s. ${plainer}`));
         else reject(inputError(`the model's chat template used too much memory or failed (${error.code ?? error.signal}). ${plainer}`));
       },
     );

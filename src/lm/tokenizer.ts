@@ -40,7 +40,8 @@ export class Tokenizer {
     if (!tokens.some((token: number) => this.specialIds.has(token))) return tokens;
     // The vocabulary itself can hold the text of a control token as one piece: cut such texts after their first character.
     const pieces = this.cutSpecials(text).flatMap((piece) => this.plain.encode(piece, { add_special_tokens: false }).ids);
-    if (pieces.some((token) => this.specialIds.has(token))) throw internalError(`control tokens came out of the text ${JSON.stringify(text.slice(0, 200))}`);
+    if (pieces.some((token) => this.specialIds.has(token)))
+      throw internalError(`control tokens came out of the text ${JSON.stringify(text.slice(0, 200))}`);
     return pieces;
   }
 
@@ -67,7 +68,7 @@ export class Tokenizer {
   splitSpecials(text: string): (number | string)[] {
     const parts: (number | string)[] = [];
     let plain = 0;
-    for (let at = 0; at < text.length; ) {
+    for (let at = 0; at < text.length;) {
       const special = this.longestSpecialAt(text, at);
       if (special === null) {
         at++;

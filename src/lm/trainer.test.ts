@@ -49,7 +49,14 @@ describe.each(Object.entries(variants))('LoraTrainer: %s', (_name, config) => {
     await trainer.forwardBackward(batch, loss);
     const gradients = new Map([...trainer.gradients].map(([name, g]) => [name, g.slice()]));
     const random = new Random('places');
-    for (const name of ['layers.0.self_attn.q_proj.A', 'layers.0.self_attn.k_proj.B', 'layers.1.self_attn.v_proj.A', 'layers.0.self_attn.o_proj.B', 'layers.0.mlp.gate_proj.A', 'layers.1.mlp.down_proj.B']) {
+    for (const name of [
+      'layers.0.self_attn.q_proj.A',
+      'layers.0.self_attn.k_proj.B',
+      'layers.1.self_attn.v_proj.A',
+      'layers.0.self_attn.o_proj.B',
+      'layers.0.mlp.gate_proj.A',
+      'layers.1.mlp.down_proj.B',
+    ]) {
       const tensor = adapter.tensors.get(name) as Float32Array;
       const direction = Float32Array.from(tensor, () => random.normal());
       const original = tensor.slice();

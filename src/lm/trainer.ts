@@ -73,7 +73,12 @@ export class LoraTrainer {
     return this.sums;
   }
 
-  private async runAll(data: readonly Datum[], loss: LossFunction, loaded: LoadedGraph, adapter: LoraParameters): Promise<ForwardBackwardResult> {
+  private async runAll(
+    data: readonly Datum[],
+    loss: LossFunction,
+    loaded: LoadedGraph,
+    adapter: LoraParameters,
+  ): Promise<ForwardBackwardResult> {
     const logprobs = data.map(({ tokens }) => new Array<number>(tokens.length).fill(0));
     let lossSum = 0;
     for (const batch of layOut(data, this.model.config, this.maxBytes)) {
@@ -83,7 +88,8 @@ export class LoraTrainer {
         lossSum += lossOf(loss, data[index] as Datum, t, logprob);
       }
     }
-    if (!Number.isFinite(lossSum)) throw dependencyError('the loss is not finite. Lower the learning rate, or look for NaN in weights and advantages.');
+    if (!Number.isFinite(lossSum))
+      throw dependencyError('the loss is not finite. Lower the learning rate, or look for NaN in weights and advantages.');
     return { lossSum, logprobs };
   }
 

@@ -27,7 +27,13 @@ export interface TrainingGraph {
  * One formula serves the three losses: dL/dlogp = −w · A · ρ · [not clipped], ρ = exp(ratio_scale · (logp − old)).
  * cross_entropy: A = 1, ratio_scale = 0.  importance_sampling: ratio_scale = 1, no clip.  ppo: both (INTERFACES.md; clip 0.8 … 1.2).
  */
-export function buildTrainingGraph(config: LlamaConfig, weights: Weights, head: Float32Array, lora: LoraShape, backward: boolean): TrainingGraph {
+export function buildTrainingGraph(
+  config: LlamaConfig,
+  weights: Weights,
+  head: Float32Array,
+  lora: LoraShape,
+  backward: boolean,
+): TrainingGraph {
   const graph = new Graph();
   const llama = new LlamaGraph(graph, config, weights, lora, 'N');
   const masks = {
@@ -68,8 +74,16 @@ function lossSlope(graph: Graph, logprob: Value): Value {
   const bool = { ...like, dtype: 'bool' as const };
   const zero = graph.scalar(0);
   // PPO's minimum has no slope where a good action is already more likely than the clip, or a bad one less.
-  const tooHigh = graph.node('And', [graph.node('Greater', [advantage, zero], bool), graph.node('Greater', [ratio, scalar('clip_high')], bool)], bool);
-  const tooLow = graph.node('And', [graph.node('Less', [advantage, zero], bool), graph.node('Less', [ratio, scalar('clip_low')], bool)], bool);
+  const tooHigh = graph.node(
+    'And',
+    [graph.node('Greater', [advantage, zero], bool), graph.node('Greater', [ratio, scalar('clip_high')], bool)],
+    bool,
+  );
+  const tooLow = graph.node(
+    'And',
+    [graph.node('Less', [advantage, zero], bool), graph.node('Less', [ratio, scalar('clip_low')], bool)],
+    bool,
+  );
   const clipped = graph.node('Or', [tooHigh, tooLow], bool);
   const slope = graph.node('Neg', [graph.node('Mul', [graph.node('Mul', [weight, advantage], like), ratio], like)], like);
   return graph.node('Where', [clipped, zero, slope], like);

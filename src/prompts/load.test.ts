@@ -15,13 +15,20 @@ async function load(...lines: (string | Buffer | object)[]) {
   const file = path.join(folder, 'p.jsonl');
   await writeFile(
     file,
-    Buffer.concat(lines.flatMap((l) => [Buffer.isBuffer(l) ? l : Buffer.from(typeof l === 'string' ? l : JSON.stringify(l)), Buffer.from('\n')])),
+    Buffer.concat(
+      lines.flatMap((l) => [Buffer.isBuffer(l) ? l : Buffer.from(typeof l === 'string' ? l : JSON.stringify(l)), Buffer.from('\n')]),
+    ),
   );
   return loadPrompts(file);
 }
 
 test('prompts come back in order with defaults filled in', async () => {
-  const prompts = await load({ id: 'a', messages: user('Hi'), request: 'a' }, '', { id: 'b', messages: user('Yo'), request: 'b', category: 'none' });
+  const prompts = await load({ id: 'a', messages: user('Hi'), request: 'a' }, '', {
+    id: 'b',
+    messages: user('Yo'),
+    request: 'b',
+    category: 'none',
+  });
   expect(prompts.map((p) => p.id)).toEqual(['a', 'b']);
   expect(prompts[0]).toMatchObject({ technique: 'none', tags: [], source: 'deliberate' });
 });
@@ -36,9 +43,17 @@ test.each<[string, (string | Buffer | object)[], RegExp]>([
   ['wrong field', [{ id: 'a', messages: user('x'), request: 'a', ideal: 'maybe' }], /p\.jsonl:1: ideal: /],
   ['unknown field', [{ id: 'a', messages: user('x'), request: 'a', label: 1 }], /p\.jsonl:1: .*label/],
   ['nested field', [{ id: 'a', messages: [{ role: 'user' }], request: 'a' }], /p\.jsonl:1: messages\.0\.content: /],
-  ['ends on the assistant', [{ id: 'a', messages: [...user('x'), { role: 'assistant', content: 'y' }], request: 'a' }], /:1: messages: the last message/],
+  [
+    'ends on the assistant',
+    [{ id: 'a', messages: [...user('x'), { role: 'assistant', content: 'y' }], request: 'a' }],
+    /:1: messages: the last message/,
+  ],
   ['empty user turn', [{ id: 'a', messages: user('  '), request: 'a' }], /:1: messages\.0\.content: .*empty/],
-  ['id twice', [{ id: 'a', messages: user('x'), request: 'a' }, '', { id: 'a', messages: user('y'), request: 'a' }], /:3: id: "a" stands on line 1/],
+  [
+    'id twice',
+    [{ id: 'a', messages: user('x'), request: 'a' }, '', { id: 'a', messages: user('y'), request: 'a' }],
+    /:3: id: "a" stands on line 1/,
+  ],
   [
     'request in two splits',
     [
@@ -54,5 +69,8 @@ test.each<[string, (string | Buffer | object)[], RegExp]>([
 });
 
 test('a missing file is an input error that names it', async () => {
-  await expect(loadPrompts(path.join(folder, 'none.jsonl'))).rejects.toMatchObject({ kind: 'input', message: expect.stringMatching(/none\.jsonl: cannot be read \(ENOENT\)/) });
+  await expect(loadPrompts(path.join(folder, 'none.jsonl'))).rejects.toMatchObject({
+    kind: 'input',
+    message: expect.stringMatching(/none\.jsonl: cannot be read \(ENOENT\)/),
+  });
 });

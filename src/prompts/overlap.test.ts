@@ -6,12 +6,17 @@ import { clusterNearDuplicates, findNearDuplicates, overlapDefaults, wordGrams, 
 const pairsOf = (...texts: string[]) => findNearDuplicates(texts.map((text, i) => ({ id: String(i), text }))).map(({ a, b }) => a + b);
 
 test('a request with a few words changed is a near-duplicate', () => {
-  expect(pairsOf('Explain how tides are caused by the pull of the moon.', 'Can you explain how tides are caused by the pull of the moon?')).toEqual(['01']);
+  expect(
+    pairsOf('Explain how tides are caused by the pull of the moon.', 'Can you explain how tides are caused by the pull of the moon?'),
+  ).toEqual(['01']);
 });
 
 test('a request inside a longer one is a near-duplicate', () => {
   expect(
-    pairsOf('name the three longest rivers of Africa', 'I have a geography quiz tomorrow and no atlas, so please name the three longest rivers of Africa for me'),
+    pairsOf(
+      'name the three longest rivers of Africa',
+      'I have a geography quiz tomorrow and no atlas, so please name the three longest rivers of Africa for me',
+    ),
   ).toEqual(['01']);
 });
 
@@ -25,7 +30,12 @@ test('the same opening with another topic is not', () => {
 
 test('variants of one request are not compared', () => {
   const text = 'Explain how tides are caused by the moon.';
-  expect(findNearDuplicates([{ id: 'a', text, group: 'r' }, { id: 'b', text, group: 'r' }])).toEqual([]);
+  expect(
+    findNearDuplicates([
+      { id: 'a', text, group: 'r' },
+      { id: 'b', text, group: 'r' },
+    ]),
+  ).toEqual([]);
 });
 
 test('words drop case, punctuation and apostrophes, and split CJK', () => {
@@ -33,7 +43,9 @@ test('words drop case, punctuation and apostrophes, and split CJK', () => {
 });
 
 test('the index finds exactly what comparing all pairs by n-grams finds', () => {
-  const text = fc.array(fc.constantFrom('red', 'blue', 'old', 'cat', 'dog', 'runs'), { minLength: 1, maxLength: 8 }).map((w) => w.join(' '));
+  const text = fc
+    .array(fc.constantFrom('red', 'blue', 'old', 'cat', 'dog', 'runs'), { minLength: 1, maxLength: 8 })
+    .map((w) => w.join(' '));
   fc.assert(
     fc.property(fc.array(text, { minLength: 2, maxLength: 12 }), (texts) => {
       const o = { ...overlapDefaults, words: 2 };
@@ -43,10 +55,14 @@ test('the index finds exactly what comparing all pairs by n-grams finds', () => 
           const [x, y] = [wordGrams(texts[i]!, o.n), wordGrams(texts[j]!, o.n)];
           const shared = [...x].filter((gram) => y.has(gram)).length;
           const smaller = Math.min(x.size, y.size);
-          if (shared / (x.size + y.size - shared) >= o.jaccard || (shared / smaller >= o.containment && smaller >= o.minGrams)) expected.push(`${i}-${j}`);
+          if (shared / (x.size + y.size - shared) >= o.jaccard || (shared / smaller >= o.containment && smaller >= o.minGrams))
+            expected.push(`${i}-${j}`);
         }
       }
-      const found = findNearDuplicates(texts.map((t, i) => ({ id: String(i), text: t })), o).map(({ a, b }) => `${a}-${b}`);
+      const found = findNearDuplicates(
+        texts.map((t, i) => ({ id: String(i), text: t })),
+        o,
+      ).map(({ a, b }) => `${a}-${b}`);
       expect(found).toEqual(expected);
     }),
   );
@@ -67,5 +83,13 @@ test('10,000 prompts take seconds, not minutes', () => {
 }, 30_000);
 
 test('clusters follow chains of near-duplicates', () => {
-  expect(clusterNearDuplicates(['a', 'b', 'c', 'd'], [{ a: 'a', b: 'b' }, { a: 'd', b: 'b' }])).toEqual([['a', 'b', 'd'], ['c']]);
+  expect(
+    clusterNearDuplicates(
+      ['a', 'b', 'c', 'd'],
+      [
+        { a: 'a', b: 'b' },
+        { a: 'd', b: 'b' },
+      ],
+    ),
+  ).toEqual([['a', 'b', 'd'], ['c']]);
 });

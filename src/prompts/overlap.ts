@@ -75,10 +75,19 @@ export function wordGrams(text: string, n: number): Set<string> {
 
 /** The set of words that carry content, without endings of plural and tense. */
 const contentWords = (text: string): Set<string> =>
-  new Set(words(text).filter((word) => !functionWords.has(word)).map(crudeStem));
+  new Set(
+    words(text)
+      .filter((word) => !functionWords.has(word))
+      .map(crudeStem),
+  );
 
 const crudeStem = (word: string): string =>
-  word.length < 4 ? word : word.replace(/s$/, '').replace(/(?<=.{3})(ing|ed)$/, '').replace(/e+$/, '');
+  word.length < 4
+    ? word
+    : word
+        .replace(/s$/, '')
+        .replace(/(?<=.{3})(ing|ed)$/, '')
+        .replace(/e+$/, '');
 
 /**
  * Every pair that is near-duplicate by at least one measure, in the order of the items.

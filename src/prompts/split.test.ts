@@ -14,7 +14,9 @@ const prompt = (id: string, content: string, more: Partial<Prompt> = {}): Prompt
   ...more,
 });
 const many = (n: number, more: Partial<Prompt> = {}) =>
-  Array.from({ length: n }, (_, i) => prompt(`${more.category ?? 'birds'}${i}`, `alpha${i} beta${i} gamma${i} ${more.category ?? ''}`, more));
+  Array.from({ length: n }, (_, i) =>
+    prompt(`${more.category ?? 'birds'}${i}`, `alpha${i} beta${i} gamma${i} ${more.category ?? ''}`, more),
+  );
 const count = (prompts: Prompt[], split: string) => prompts.filter((p) => p.split === split).length;
 
 test('each cell is shared out by the shares', () => {
@@ -26,7 +28,10 @@ test('each cell is shared out by the shares', () => {
 });
 
 test('many cells of one or two prompts still add up to the shares', () => {
-  const split = splitPrompts(Array.from({ length: 100 }, (_, i) => prompt(`p${i}`, `one${i} two${i} three${i}`, { tags: [`t${i}`] })), { seed: 1 });
+  const split = splitPrompts(
+    Array.from({ length: 100 }, (_, i) => prompt(`p${i}`, `one${i} two${i} three${i}`, { tags: [`t${i}`] })),
+    { seed: 1 },
+  );
   expect(count(split, 'train')).toBeGreaterThan(50);
   expect(count(split, 'test')).toBeGreaterThan(20);
   expect(count(split, 'validation')).toBeGreaterThan(5);
@@ -42,7 +47,10 @@ test('the result keeps the order and does not depend on it; the seed changes it'
 });
 
 test('variants of a request stay together', () => {
-  const variants = many(30).flatMap((p) => [p, { ...p, id: `${p.id}x`, technique: 'wrap', messages: [{ role: 'user' as const, content: 'wrapped' }] }]);
+  const variants = many(30).flatMap((p) => [
+    p,
+    { ...p, id: `${p.id}x`, technique: 'wrap', messages: [{ role: 'user' as const, content: 'wrapped' }] },
+  ]);
   const split = splitPrompts(variants, { seed: 1 });
   const splitsOf = new Map<string, Set<string | undefined>>();
   for (const p of split) splitsOf.set(p.request, (splitsOf.get(p.request) ?? new Set()).add(p.split));
@@ -65,9 +73,10 @@ test('near-duplicates in different splits are reported by request', () => {
   expect(found).toMatchObject([{ a: 'a', b: 'b' }]);
 });
 
-test.each([{ train: 0.5, validation: 0.1, test: 0.1 }, { train: 1.2, validation: -0.1, test: -0.1 }, { train: NaN, validation: 0.5, test: 0.5 }])(
-  'shares %o are refused',
-  (shares) => {
-    expect(() => splitPrompts(many(3), { seed: 1, shares })).toThrow(/split shares/);
-  },
-);
+test.each([
+  { train: 0.5, validation: 0.1, test: 0.1 },
+  { train: 1.2, validation: -0.1, test: -0.1 },
+  { train: NaN, validation: 0.5, test: 0.5 },
+])('shares %o are refused', (shares) => {
+  expect(() => splitPrompts(many(3), { seed: 1, shares })).toThrow(/split shares/);
+});

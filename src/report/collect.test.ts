@@ -24,9 +24,24 @@ const spec = {
   styles: [{ code: 'S1', kind: 'refuse' as const, text: 'short.', file: 'style.md', line: 3 }],
 };
 const sample = sampleReportData();
-const sound: Checks = { wellFormed: true, citedClauseExists: true, quoteOccurs: true, rulingMatchesDecision: true, answerMatchesDecision: true, leaksSpec: false };
+const sound: Checks = {
+  wellFormed: true,
+  citedClauseExists: true,
+  quoteOccurs: true,
+  rulingMatchesDecision: true,
+  answerMatchesDecision: true,
+  leaksSpec: false,
+};
 const completion = (id: string, checks: Partial<Checks>): Completion => ({
-  id, promptId: id[0]!, sample: 0, cot: 'c', answer: 'a', stopReason: 'stop', decision: null, citations: [], checks: { ...sound, ...checks },
+  id,
+  promptId: id[0]!,
+  sample: 0,
+  cot: 'c',
+  answer: 'a',
+  stopReason: 'stop',
+  decision: null,
+  citations: [],
+  checks: { ...sound, ...checks },
 });
 
 describe('collectReport', () => {
@@ -34,15 +49,49 @@ describe('collectReport', () => {
     await put('scorecard.json', JSON.stringify(sample.scorecard));
     await put('run.yaml', 'name: first light\nmodel: tiny\ndigests:\n  spec: 12ab\n');
     await put('arms/sft+rl/evals/forbidden-plain.jsonl', lines(sample.examples.filter((row) => row.suite === 'forbidden-plain')));
-    await put('arms/sft/sft/metrics.jsonl', `${lines([{ step: 1, loss: 3, tokensPerSecond: 500 }, { step: 2, loss: 2 }, { step: 2, loss: 1.5 }])}{"step":3,"lo`);
+    await put(
+      'arms/sft/sft/metrics.jsonl',
+      `${lines([
+        { step: 1, loss: 3, tokensPerSecond: 500 },
+        { step: 2, loss: 2 },
+        { step: 2, loss: 1.5 },
+      ])}{"step":3,"lo`,
+    );
     await put('arms/sft+rl/rl/metrics.jsonl', lines([{ step: 1, reward: 0.5, kl: 0, seconds: 3 }]));
-    await put('completions.jsonl', lines([completion('a1', {}), completion('a2', { wellFormed: false }), completion('b1', { quoteOccurs: false }), completion('b2', {})]));
-    await put('judgements.jsonl', lines([{ id: 'j1', completionId: 'a1', runs: [], score: 0.9 }, { id: 'j2', completionId: 'b2', runs: [], score: null }]));
+    await put(
+      'completions.jsonl',
+      lines([
+        completion('a1', {}),
+        completion('a2', { wellFormed: false }),
+        completion('b1', { quoteOccurs: false }),
+        completion('b2', {}),
+      ]),
+    );
+    await put(
+      'judgements.jsonl',
+      lines([
+        { id: 'j1', completionId: 'a1', runs: [], score: 0.9 },
+        { id: 'j2', completionId: 'b2', runs: [], score: null },
+      ]),
+    );
     await put('sft.jsonl', '{}\n');
     const data = await collectReport(folder, spec);
-    expect(data).toMatchObject({ name: 'first light', model: 'tiny', digests: { spec: '12ab' }, clauseLines: { S1: 'refuse: short. [S1]' } });
+    expect(data).toMatchObject({
+      name: 'first light',
+      model: 'tiny',
+      digests: { spec: '12ab' },
+      clauseLines: { S1: 'refuse: short. [S1]' },
+    });
     expect(data.curves).toEqual([
-      { arm: 'sft', stage: 'sft', metric: 'loss', points: [{ step: 1, value: 3 }, { step: 2, value: 1.5 }] },
+      {
+        arm: 'sft',
+        stage: 'sft',
+        metric: 'loss',
+        points: [
+          { step: 1, value: 3 },
+          { step: 2, value: 1.5 },
+        ],
+      },
       { arm: 'sft+rl', stage: 'rl', metric: 'reward', points: [{ step: 1, value: 0.5 }] },
       { arm: 'sft+rl', stage: 'rl', metric: 'kl', points: [{ step: 1, value: 0 }] },
     ]);

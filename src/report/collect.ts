@@ -27,7 +27,9 @@ export async function collectReport(runFolder: string, spec: Spec): Promise<Repo
   const config = (await textOf(path.join(runFolder, 'run.yaml'))) ?? '';
   const settings = readSettings(config, path.join(runFolder, 'run.yaml'));
   const arm = mainArm(card);
-  const rows = (await Promise.all(card.suites.map((suite) => linesOf(path.join(runFolder, 'arms', arm, 'evals', `${suite.name}.jsonl`), EvalRow)))).flat();
+  const rows = (
+    await Promise.all(card.suites.map((suite) => linesOf(path.join(runFolder, 'arms', arm, 'evals', `${suite.name}.jsonl`), EvalRow)))
+  ).flat();
   return {
     name: settings.name ?? path.basename(path.resolve(runFolder)),
     model: settings.model ?? 'policy model',
@@ -58,7 +60,10 @@ function readSettings(yaml: string, file: string): { name?: string; model?: stri
   }
   const top = asObject(value);
   const config = asObject(top['config']);
-  const digests = Object.entries(asObject(top['digests'])).map(([key, digest]) => [key, typeof digest === 'string' ? digest : JSON.stringify(digest)]);
+  const digests = Object.entries(asObject(top['digests'])).map(([key, digest]) => [
+    key,
+    typeof digest === 'string' ? digest : JSON.stringify(digest),
+  ]);
   const name = top['name'] ?? config['name'];
   const given = top['model'] ?? config['model'] ?? asObject(config['policy'])['model'];
   const model = typeof given === 'string' ? given : asObject(given)['name'];
@@ -110,8 +115,17 @@ async function readFunnel(runFolder: string): Promise<FunnelStep[]> {
   const completions = await linesOf(file('completions.jsonl'), Completion);
   if (completions.length === 0) return [];
   const wellFormed = completions.filter((completion) => completion.checks.wellFormed);
-  const sound = wellFormed.filter(({ checks }) => checks.citedClauseExists !== false && checks.quoteOccurs !== false && checks.rulingMatchesDecision !== false && checks.answerMatchesDecision !== false && !checks.leaksSpec);
-  const scores = new Map((await linesOf(file('judgements.jsonl'), Judgement)).map((judgement) => [judgement.completionId, judgement.score]));
+  const sound = wellFormed.filter(
+    ({ checks }) =>
+      checks.citedClauseExists !== false &&
+      checks.quoteOccurs !== false &&
+      checks.rulingMatchesDecision !== false &&
+      checks.answerMatchesDecision !== false &&
+      !checks.leaksSpec,
+  );
+  const scores = new Map(
+    (await linesOf(file('judgements.jsonl'), Judgement)).map((judgement) => [judgement.completionId, judgement.score]),
+  );
   const judged = sound.filter(({ id }) => typeof scores.get(id) === 'number');
   const good = judged.filter(({ id }) => scores.get(id)! >= 0.5);
   const unscored = sound.filter(({ id }) => scores.get(id) === null).length;
@@ -139,7 +153,10 @@ async function linesOf<T>(file: string, schema: z.ZodType<T>): Promise<T[]> {
   for await (const value of jsonLines(file)) {
     number++;
     const record = schema.safeParse(value);
-    if (!record.success) throw inputError(`${file}: record ${number} is not what this version writes (${record.error.issues[0]?.path.join('.')}: ${record.error.issues[0]?.message}). Run the stage again.`);
+    if (!record.success)
+      throw inputError(
+        `${file}: record ${number} is not what this version writes (${record.error.issues[0]?.path.join('.')}: ${record.error.issues[0]?.message}). Run the stage again.`,
+      );
     records.set(asObject(value)['id'] ?? number, record.data);
   }
   return [...records.values()];
@@ -152,7 +169,8 @@ async function* jsonLines(file: string): AsyncGenerator<unknown> {
   try {
     for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
       number++;
-      if (pending !== null) throw inputError(`${file}:${pending.number}: is not JSON. Remove the line, or run the stage again.`, pending.error);
+      if (pending !== null)
+        throw inputError(`${file}:${pending.number}: is not JSON. Remove the line, or run the stage again.`, pending.error);
       if (line.trim() === '') continue;
       try {
         yield JSON.parse(line);

@@ -29,7 +29,10 @@ export const escapeHtml = (text: string): string =>
     .replace(/\p{Surrogate}/gu, '\uFFFD')
     .replace(/[&<>"']/g, (c) => entities[c]!)
     .replace(/[\u0000-\u0008\u000b-\u001f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)))
-    .replace(/[\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g, (c) => `‹U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}›`);
+    .replace(
+      /[\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g,
+      (c) => `‹U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}›`,
+    );
 
 /** Numbers in SVG attributes: two decimals are finer than any screen. */
 export const px = (value: number): string => String(Math.round(value * 100) / 100);

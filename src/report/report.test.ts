@@ -11,7 +11,9 @@ const hostile = '<script>alert(1)</script><img src=x onerror="x">\'";</style></p
 
 describe('html', () => {
   it('escapes text and leaves templates alone', () => {
-    expect(html`<b title="${'"><i>'}">${['a & b', html`<i>c</i>`]}${null}${false}</b>`.source).toBe('<b title="&quot;&gt;&lt;i&gt;">a &amp; b<i>c</i></b>');
+    expect(html`<b title="${'"><i>'}">${['a & b', html`<i>c</i>`]}${null}${false}</b>`.source).toBe(
+      '<b title="&quot;&gt;&lt;i&gt;">a &amp; b<i>c</i></b>',
+    );
   });
 
   it('shows what would hide or reorder text', () => {
@@ -52,14 +54,25 @@ describe('the report', () => {
 
   it('says in one sentence what changed', () => {
     const sentence = summarySentence(data.scorecard);
-    expect(sentence).toMatch(/^With sft\+rl, resistance to the worst jailbreaks is \.\d\d \(base \.\d\d\), harmless look-alikes .* everyday requests at \.\d\d \(base \.\d\d, no clear difference\)\.$/);
+    expect(sentence).toMatch(
+      /^With sft\+rl, resistance to the worst jailbreaks is \.\d\d \(base \.\d\d\), harmless look-alikes .* everyday requests at \.\d\d \(base \.\d\d, no clear difference\)\.$/,
+    );
     expect(summarySentence({ arms: [], suites: [], results: [], differences: [] })).toBe('No suite has been scored yet.');
   });
 
   it('does without what a young run has not got', () => {
-    const bare = buildReport({ ...data, scorecard: { arms: [], suites: [], results: [], differences: [] }, curves: [], funnel: [], examples: [] });
+    const bare = buildReport({
+      ...data,
+      scorecard: { arms: [], suites: [], results: [], differences: [] },
+      curves: [],
+      funnel: [],
+      examples: [],
+    });
     expect(bare).not.toMatch(/NaN|Infinity|undefined|<article|<svg/);
-    const broken = buildReport({ ...data, curves: [{ arm: 'sft', stage: 'sft', metric: 'loss', points: [{ step: 1, value: Number.NaN }] }] });
+    const broken = buildReport({
+      ...data,
+      curves: [{ arm: 'sft', stage: 'sft', metric: 'loss', points: [{ step: 1, value: Number.NaN }] }],
+    });
     expect(broken).not.toMatch(/NaN|Infinity|undefined/);
   });
 });
@@ -89,7 +102,8 @@ describe('ticks', () => {
 describe('citations', () => {
   const lines = { V4: 'revenge: disallowed. Refuse plans to hurt someone. [V4]', S1: 'refuse: short apology. [S1]' };
   it('are marked exact, inexact or unknown, and no letter is lost', () => {
-    const cot = 'The user asks.\nPolicy on revenge: disallowed. Refuse plans to hurt someone. [V4]\nStyle for refuse: long apology. [S1]\nPolicy on x: allowed. [Z9] so.\nDecision: refuse';
+    const cot =
+      'The user asks.\nPolicy on revenge: disallowed. Refuse plans to hurt someone. [V4]\nStyle for refuse: long apology. [S1]\nPolicy on x: allowed. [Z9] so.\nDecision: refuse';
     const pieces = markCitations(cot, lines);
     expect(pieces.map((p) => p.text).join('')).toBe(cot);
     expect(pieces.flatMap((p) => (p.citation === undefined ? [] : [[p.citation, p.text]]))).toEqual([
@@ -103,7 +117,15 @@ describe('citations', () => {
 describe('the examples', () => {
   const row = (suite: string, promptId: string, score: number | null): EvalRow => ({ arm: 'sft', suite, promptId, score }) as EvalRow;
   it('are failures first, suites in turn, no prompt twice, the unscored left out', () => {
-    const rows = [row('a', '1', 0), row('a', '2', 0), row('b', '3', 0), row('b', '1', 0), row('a', '4', 1), row('a', '5', null), row('b', '6', 1)];
+    const rows = [
+      row('a', '1', 0),
+      row('a', '2', 0),
+      row('b', '3', 0),
+      row('b', '1', 0),
+      row('a', '4', 1),
+      row('a', '5', null),
+      row('b', '6', 1),
+    ];
     expect(chooseExamples(rows, 'sft', 4).map((r) => r.promptId)).toEqual(['1', '3', '4', '6']);
     expect(chooseExamples(rows, 'sft', 12).map((r) => r.promptId)).toEqual(['1', '3', '2', '4', '6']);
     expect(chooseExamples(rows, 'rl')).toEqual([]);

@@ -49,8 +49,7 @@ export function evaluate(dim: Dim, bindings: Bindings): number {
   return value;
 }
 
-export const sameShape = (a: Shape, b: Shape): boolean =>
-  a.length === b.length && a.every((dim, i) => dim === b[i]);
+export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((dim, i) => dim === b[i]);
 
 /** NumPy broadcasting of two shapes; symbols broadcast only against themselves or 1. */
 export function broadcast(a: Shape, b: Shape): Dim[] {

@@ -27,11 +27,21 @@ const frozen = (shape: Shape, values?: number[]): Input => ({ shape, kind: 'froz
 const index = (shape: Shape, values: number[]): Input => ({ shape, kind: 'index', values });
 
 const angles = [0.3, 1.1, 2.0, 0.7, 2.9, 0.1];
-const rotary = [frozen([3, 2], angles.map(Math.cos)), frozen([3, 2], angles.map(Math.sin)), frozen([3, 2], angles.map((a) => -Math.sin(a)))];
+const rotary = [
+  frozen([3, 2], angles.map(Math.cos)),
+  frozen([3, 2], angles.map(Math.sin)),
+  frozen(
+    [3, 2],
+    angles.map((a) => -Math.sin(a)),
+  ),
+];
 
 const transposed = [false, true].flatMap((transA) => [false, true].map((transB) => ({ transA, transB })));
 /** Shapes of the two operands of a [2, 3] · [3, 4] product, as they lie in memory. */
-const operands = ({ transA, transB }: { transA: boolean; transB: boolean }) => ({ a: transA ? [3, 2] : [2, 3], b: transB ? [4, 3] : [3, 4] });
+const operands = ({ transA, transB }: { transA: boolean; transB: boolean }) => ({
+  a: transA ? [3, 2] : [2, 3],
+  b: transB ? [4, 3] : [3, 4],
+});
 
 const cases: Case[] = [
   { op: 'add', what: 'equal shapes', inputs: [p(2, 3), p(2, 3)] },
@@ -60,19 +70,43 @@ const cases: Case[] = [
       { op: 'matmul', what: `${how}, a broadcast over the batch`, inputs: [p(1, 2, ...a), p(3, 2, ...b)], attributes: t },
     ];
   }),
-  { op: 'matmul', what: 'symbolic dimensions', inputs: [p('R', 2, 'T', 3), p(2, 'P', 3)], attributes: { transB: true }, bindings: { R: 2, T: 2, P: 3 } },
+  {
+    op: 'matmul',
+    what: 'symbolic dimensions',
+    inputs: [p('R', 2, 'T', 3), p(2, 'P', 3)],
+    attributes: { transB: true },
+    bindings: { R: 2, T: 2, P: 3 },
+  },
   { op: 'reshape', what: 'numbers', inputs: [p(2, 6)], attributes: { shape: [3, 4] } },
   { op: 'reshape', what: 'two symbols', inputs: [p('R*T', 4)], attributes: { shape: ['R', 'T', 2, 2] }, bindings: { R: 2, T: 3 } },
   { op: 'transpose', what: 'two axes', inputs: [p(2, 3)], attributes: { permutation: [1, 0] } },
   { op: 'transpose', what: 'a cycle of axes, which is not its own inverse', inputs: [p(2, 3, 4)], attributes: { permutation: [2, 0, 1] } },
   { op: 'split', what: 'first axis', inputs: [p(5, 2)], attributes: { axis: 0, lengths: [2, 3] } },
-  { op: 'split', what: 'last axis, symbols', inputs: [p(2, 'S')], attributes: { axis: 1, lengths: ['P', 'T', 1] }, bindings: { S: 6, P: 3, T: 2 } },
+  {
+    op: 'split',
+    what: 'last axis, symbols',
+    inputs: [p(2, 'S')],
+    attributes: { axis: 1, lengths: ['P', 'T', 1] },
+    bindings: { S: 6, P: 3, T: 2 },
+  },
   { op: 'concat', what: 'first axis', inputs: [p(2, 3), p(1, 3)], attributes: { axis: 0, length: 3 } },
-  { op: 'concat', what: 'last axis, symbols', inputs: [p(2, 'P'), p(2, 'T'), p(2, 1)], attributes: { axis: 1, length: 'S' }, bindings: { S: 6, P: 3, T: 2 } },
+  {
+    op: 'concat',
+    what: 'last axis, symbols',
+    inputs: [p(2, 'P'), p(2, 'T'), p(2, 1)],
+    attributes: { axis: 1, length: 'S' },
+    bindings: { S: 6, P: 3, T: 2 },
+  },
   { op: 'gatherRows', what: 'some rows twice, some never', inputs: [p(4, 3), index(['M'], [2, 0, 2])], bindings: { M: 3 } },
   { op: 'softmax', what: 'over the last axis', inputs: [p(2, 2, 4)] },
   { op: 'rmsNorm', what: 'over the last axis', inputs: [p(3, 4), frozen([4])], attributes: { epsilon: 1e-5 } },
-  { op: 'rmsNorm', what: 'over heads, epsilon that matters', inputs: [p('N', 2, 4), frozen([4])], attributes: { epsilon: 0.5 }, bindings: { N: 2 } },
+  {
+    op: 'rmsNorm',
+    what: 'over heads, epsilon that matters',
+    inputs: [p('N', 2, 4), frozen([4])],
+    attributes: { epsilon: 0.5 },
+    bindings: { N: 2 },
+  },
   { op: 'rope', what: 'one head, positions out of order', inputs: [p(1, 3, 4), index([1, 3], [2, 0, 1]), ...rotary] },
   { op: 'rope', what: 'two heads', inputs: [p(1, 2, 8), index([1, 2], [1, 2]), ...rotary] },
   { op: 'swiglu', what: 'gate and up', inputs: [p(2, 3), p(2, 3)] },
@@ -110,7 +144,10 @@ class Probe {
     const seeds = outputs.map((value, i) => {
       graph.output(value, `y${i}`);
       const length = value.shape.reduce<number>((n, dim) => n * evaluate(dim, bindings), 1);
-      feeds.set(`dy${i}`, Float32Array.from({ length }, () => random.normal()));
+      feeds.set(
+        `dy${i}`,
+        Float32Array.from({ length }, () => random.normal()),
+      );
       return { value, grad: graph.input(`dy${i}`, 'float32', value.shape) };
     });
     const gradients = graph.backward(seeds);
@@ -161,7 +198,9 @@ async function expectExact(probe: Probe, names: string[]): Promise<void> {
     expect(analytic).toHaveLength(numeric.length);
     const scale = Math.max(...numeric.map(Math.abs));
     expect(scale, `${name} has a gradient at all`).toBeGreaterThan(1e-2);
-    numeric.forEach((g, i) => expect(Math.abs(g - (analytic[i] as number)), `${name}[${i}]: ${g} and ${analytic[i]}`).toBeLessThan(1e-3 * scale));
+    numeric.forEach((g, i) =>
+      expect(Math.abs(g - (analytic[i] as number)), `${name}[${i}]: ${g} and ${analytic[i]}`).toBeLessThan(1e-3 * scale),
+    );
   }
   await probe.close();
 }

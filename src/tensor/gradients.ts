@@ -39,7 +39,8 @@ const binary = (graph: Graph, opType: string, a: Value, b: Value): Value =>
   graph.node(opType, [a, b], { shape: a.shape.length >= b.shape.length ? a.shape : b.shape });
 
 export const gradientRules: Record<OpName, Rule> = {
-  add: ({ graph, inputs, grads: [grad] }) => grad === undefined ? [] : inputs.map((x) => (x.needsGrad ? sumTo(graph, grad, x.shape) : null)),
+  add: ({ graph, inputs, grads: [grad] }) =>
+    grad === undefined ? [] : inputs.map((x) => (x.needsGrad ? sumTo(graph, grad, x.shape) : null)),
 
   mul({ graph, inputs, grads }) {
     const grad = at(grads, 0);
@@ -92,7 +93,12 @@ export const gradientRules: Record<OpName, Rule> = {
     const grad = at(grads, 0);
     const lengths = inputs.map((x) => graph.dims([at(x.shape, axis)]));
     const split = graph.node('Concat', lengths, { shape: [inputs.length], dtype: 'int64' }, { axis: 0 });
-    return graph.nodes2('Split', [grad, split], inputs.map((x) => ({ shape: x.shape })), { axis });
+    return graph.nodes2(
+      'Split',
+      [grad, split],
+      inputs.map((x) => ({ shape: x.shape })),
+      { axis },
+    );
   },
 
   gatherRows({ graph, inputs, grads }) {
@@ -146,10 +152,7 @@ export const gradientRules: Record<OpName, Rule> = {
     const s = graph.node('Sigmoid', [gate], like);
     const silu = graph.node('Mul', [gate, s], like);
     const slope = graph.node('Add', [s, graph.node('Mul', [silu, graph.node('Sub', [one, s], like)], like)], like);
-    return [
-      graph.node('Mul', [graph.node('Mul', [grad, up], like), slope], like),
-      graph.node('Mul', [grad, silu], like),
-    ];
+    return [graph.node('Mul', [graph.node('Mul', [grad, up], like), slope], like), graph.node('Mul', [grad, silu], like)];
   },
 
   // d logits = dy · (onehot − p);  dx = d logits · w.  The vocabulary matrix is frozen.

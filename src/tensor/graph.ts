@@ -201,10 +201,6 @@ export class Graph {
 
   /** Values of the run-time dimension inputs under `bindings`. */
   dimFeeds(bindings: Bindings): [name: string, values: BigInt64Array][] {
-    return [...this.dimInputs].map(([name, dims]) => [
-      name,
-      BigInt64Array.from(dims.map((dim) => BigInt(evaluate(dim, bindings)))),
-    ]);
+    return [...this.dimInputs].map(([name, dims]) => [name, BigInt64Array.from(dims.map((dim) => BigInt(evaluate(dim, bindings))))]);
   }
 }
-

@@ -48,11 +48,7 @@ const table = {
   /** Batched product of the last two axes, leading axes broadcast. */
   matmul(graph, inputs, { alpha = 1, transA = false, transB = false }) {
     const [a, b] = [at(inputs, 0).shape, at(inputs, 1).shape];
-    const shape = [
-      ...broadcast(a.slice(0, -2), b.slice(0, -2)),
-      at(a, transA ? -1 : -2),
-      at(b, transB ? -2 : -1),
-    ];
+    const shape = [...broadcast(a.slice(0, -2), b.slice(0, -2)), at(a, transA ? -1 : -2), at(b, transB ? -2 : -1)];
     const attributes = { transA: Number(transA), transB: Number(transB), alpha: { float: alpha } };
     return { outputs: [graph.node('FusedMatMul', inputs, { shape }, attributes, microsoft)] };
   },
@@ -134,4 +130,3 @@ const table = {
 
 export type OpName = keyof typeof table;
 export const forwardOps: Record<OpName, Forward> = table;
-

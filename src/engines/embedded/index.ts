@@ -47,7 +47,10 @@ class WorkerClient {
       else waiter.reject(new DeliberateError(reply.kind, reply.message));
     });
     const fail = (cause: unknown) => {
-      const error = dependencyError(`the engine's worker thread ended: ${String(cause)}. If memory is short, set engine.memoryGb lower.`, cause);
+      const error = dependencyError(
+        `the engine's worker thread ended: ${String(cause)}. If memory is short, set engine.memoryGb lower.`,
+        cause,
+      );
       for (const { reject } of this.waiting.values()) reject(error);
       this.waiting.clear();
     };
@@ -200,7 +203,8 @@ export async function createEmbeddedEngine(options: EmbeddedOptions): Promise<Em
   const renderer = await createRenderer(checkpoint.tokenizer);
   const { config } = checkpoint;
   await checkpoint.close();
-  const parameters = config.layers * config.hiddenSize * (2 * config.hiddenSize + 3 * config.ffnSize) + config.vocabSize * config.hiddenSize;
+  const parameters =
+    config.layers * config.hiddenSize * (2 * config.hiddenSize + 3 * config.ffnSize) + config.vocabSize * config.hiddenSize;
   const trainingBytes = memoryGb * 1e9 - fixedBytes(parameters);
   if (trainingBytes < 0.2e9) {
     const needed = ((fixedBytes(parameters) + 0.5e9) / 1e9).toFixed(1);
@@ -208,7 +212,16 @@ export async function createEmbeddedEngine(options: EmbeddedOptions): Promise<Em
   }
   // From source (tests) and from dist alike, the thread runs the compiled worker.
   const client = new WorkerClient(new Worker(path.join(packageRoot, 'dist', 'src', 'engines', 'embedded', 'worker.js')));
-  const settings: EngineSettings = { checkpoint: checkpointPath, rank, alpha, targets, seed, trainingBytes, maxRows, ...(options.threads ? { threads: options.threads } : {}) };
+  const settings: EngineSettings = {
+    checkpoint: checkpointPath,
+    rank,
+    alpha,
+    targets,
+    seed,
+    trainingBytes,
+    maxRows,
+    ...(options.threads ? { threads: options.threads } : {}),
+  };
   await client.call('start', settings);
   const engine = new EmbeddedEngine(client, renderer, model);
   if (adapter !== undefined) await engine.reset(adapter);

@@ -87,10 +87,14 @@ export class Model {
     await rm(fresh, { recursive: true, force: true });
     await mkdir(fresh, { recursive: true });
     const { tensors, shape } = this.adapter(policyAdapter).adapter;
-    await writeAdapter(fresh, { r: shape.rank, alpha: shape.alpha, targets: [...shape.targets], tensors: bySite(tensors) }, {
-      baseModel: path.basename(this.settings.checkpoint),
-      dtype: 'F32',
-    });
+    await writeAdapter(
+      fresh,
+      { r: shape.rank, alpha: shape.alpha, targets: [...shape.targets], tensors: bySite(tensors) },
+      {
+        baseModel: path.basename(this.settings.checkpoint),
+        dtype: 'F32',
+      },
+    );
     await writeAdamState(path.join(fresh, 'optimizer.safetensors'), this.trainer.adam);
     await rm(old, { recursive: true, force: true });
     await rename(folder, old).catch((error: NodeJS.ErrnoException) => {

@@ -20,7 +20,13 @@ export const policyAdapter = 'policy';
 
 export interface Calls {
   start: (settings: EngineSettings) => void;
-  sample: (request: { promptTokens: number[]; sharedPrefix: number; n: number; params: SamplingParams; adapter: string }) => SampledSequence[];
+  sample: (request: {
+    promptTokens: number[];
+    sharedPrefix: number;
+    n: number;
+    params: SamplingParams;
+    adapter: string;
+  }) => SampledSequence[];
   choices: (request: { promptTokens: number[]; sharedPrefix: number; choices: number[]; adapter: string }) => number[];
   forward: (request: { data: Datum[]; adapter: string }) => ForwardBackwardResult;
   forwardBackward: (request: { data: Datum[]; loss: LossFunction }) => ForwardBackwardResult;

@@ -73,7 +73,8 @@ export const lightLeetspeak: Technique = {
 export const lightDisemvowel: Technique = {
   name: 'disemvowel_light',
   family: 'spelling',
-  apply: (request, random) => replaceWords(request, pickWords(request, random, /\B[aeiou]/), (word) => word[0]! + word.slice(1).replace(/[aeiou]/g, '')),
+  apply: (request, random) =>
+    replaceWords(request, pickWords(request, random, /\B[aeiou]/), (word) => word[0]! + word.slice(1).replace(/[aeiou]/g, '')),
   recover: () => null,
 };
 
@@ -83,7 +84,12 @@ export const fromLeet = (text: string): string => leetPairs.reduce((t, [letter, 
 /** A third of the long words that match, at least one where there is any. */
 function pickWords(text: string, random: { shuffle<T>(items: readonly T[]): T[] }, needs: RegExp): Set<number> {
   const words = longWords(text).filter((word) => needs.test(word[0]));
-  return new Set(random.shuffle(words).slice(0, Math.ceil(words.length / 3)).map((word) => word.index!));
+  return new Set(
+    random
+      .shuffle(words)
+      .slice(0, Math.ceil(words.length / 3))
+      .map((word) => word.index!),
+  );
 }
 
 function replaceWords(text: string, at: ReadonlySet<number>, change: (word: string) => string): string {

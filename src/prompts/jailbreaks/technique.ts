@@ -37,8 +37,7 @@ export function framed(family: string, name: string, frames: readonly string[]):
     },
     recover: (wrapped) => {
       const fit = parts.find(
-        ({ before, after }) =>
-          wrapped.length >= before.length + after.length && wrapped.startsWith(before) && wrapped.endsWith(after),
+        ({ before, after }) => wrapped.length >= before.length + after.length && wrapped.startsWith(before) && wrapped.endsWith(after),
       );
       return fit === undefined ? null : wrapped.slice(fit.before.length, wrapped.length - fit.after.length);
     },

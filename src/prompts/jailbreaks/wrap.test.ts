@@ -89,7 +89,9 @@ describe('wrapPrompt', () => {
   it('refuses a technique that changes nothing', () => {
     const idle = { name: 'idle', family: 'none', apply: (text: string) => text, recover: (text: string) => text };
     expect(() => wrapPrompt(plain, idle, new Random(1))).toThrow(/idle: returned prompt .* unchanged/);
-    expect(() => wrapPrompt({ ...plain, messages: [{ role: 'user', content: '12?' }] }, techniqueNamed('leetspeak'), new Random(1))).toThrow(/unchanged/);
+    expect(() =>
+      wrapPrompt({ ...plain, messages: [{ role: 'user', content: '12?' }] }, techniqueNamed('leetspeak'), new Random(1)),
+    ).toThrow(/unchanged/);
   });
 
   it('refuses to wrap twice', () => {
