@@ -37,12 +37,10 @@ export function parsePromptSource(file: string, text: string): SourcePrompt[] {
       category = line.slice(2).trim();
     } else {
       if (category === undefined || heading === undefined) throw inputError(`${at}: a request before its category and kind.`);
-      const messages = line
-        .split(' >> ')
-        .map((content, turn): Message => ({
-          role: turn % 2 === 0 ? 'user' : 'assistant',
-          content: content.trim().replaceAll('\\n', '\n'),
-        }));
+      const messages = line.split(' >> ').map((content, turn): Message => ({
+        role: turn % 2 === 0 ? 'user' : 'assistant',
+        content: content.trim().replaceAll('\\n', '\n'),
+      }));
       const fault = conversationFault(messages);
       if (fault !== null) throw inputError(`${at}: ${fault}.`);
       const id = promptId(messages);
