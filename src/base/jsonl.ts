@@ -23,7 +23,8 @@ async function readWhole<T>(file: string, schema: z.ZodType<T>): Promise<{ recor
   let end = bytes.lastIndexOf(0x0a) + 1;
   // A crash may leave a block of NULs, followed or not by a line feed: everything from the last line that holds one is lost space.
   while (end > 0) {
-    const start = bytes.lastIndexOf(0x0a, end - 2) + 1;
+    // A negative offset would count from the end.
+    const start = end < 2 ? 0 : bytes.lastIndexOf(0x0a, end - 2) + 1;
     if (!bytes.subarray(start, end).includes(0)) break;
     end = start;
   }
@@ -91,7 +92,7 @@ export class JsonlLog<T> {
     const text = records.map(toLine).join('');
     return new Promise((resolve, reject) => {
       this.pending.push({ text, resolve, reject });
-      this.flushing ??= this.flush().finally(() => (this.flushing = null));
+      this.flushing ??= this.flush();
     });
   }
 
@@ -113,6 +114,8 @@ export class JsonlLog<T> {
         for (const { reject } of batch) reject(diskError(this.file, error));
       }
     }
+    // In the same turn as the last look at `pending`: an append in between would wait for ever.
+    this.flushing = null;
   }
 
   async close(): Promise<void> {
@@ -122,4 +125,6 @@ export class JsonlLog<T> {
 }
 
 /** Replaces the whole file in one step. */
-export const writeJsonl = (file: string, records: readonly unknown[]): Promise<void> => writeTextAtomically(file, records.map(toLine).join(''));
+export async function writeJsonl(file: string, records: readonly unknown[]): Promise<void> {
+  await writeTextAtomically(file, records.map(toLine).join(''));
+}
