@@ -20,44 +20,22 @@ export function paretoPlot(card: Scorecard): Html | null {
     points.map((p) => top + side * (1 - p.y)),
     points.map((p) => left + side * p.x),
   );
-  return html`<svg
-    class="chart pareto"
-    viewBox="0 0 560 470"
-    role="img"
-    aria-label="Jailbreak resistance against not over-refusing, one point an arm"
-  >
+  return html`<svg class="chart pareto" viewBox="0 0 560 470" role="img" aria-label="Jailbreak resistance against not over-refusing, one point an arm">
     ${ticks.map(
-      (t) =>
-        html`<line class="grid" x1="${x(0)}" x2="${x(1)}" y1="${y(t)}" y2="${y(t)}" /><line
-            class="grid"
-            x1="${x(t)}"
-            x2="${x(t)}"
-            y1="${y(0)}"
-            y2="${y(1)}"
-          />
-          <text class="tick" x="${left - 8}" y="${y(t)}" dy=".35em" text-anchor="end">${rate(t)}</text
-          ><text class="tick" x="${x(t)}" y="${top + side + 18}" text-anchor="middle">${rate(t)}</text>`,
+      (
+        t,
+      ) => html`<line class="grid" x1="${x(0)}" x2="${x(1)}" y1="${y(t)}" y2="${y(t)}" /><line class="grid" x1="${x(t)}" x2="${x(t)}" y1="${y(0)}" y2="${y(1)}" />
+        <text class="tick" x="${left - 8}" y="${y(t)}" dy=".35em" text-anchor="end">${rate(t)}</text><text class="tick" x="${x(t)}" y="${top + side + 18}" text-anchor="middle">${rate(t)}</text>`,
     )}
     <text class="label" x="${x(0.5)}" y="${top + side + 44}" text-anchor="middle">answers benign twins →</text>
-    <text class="label" transform="translate(14 ${y(0.5)}) rotate(-90)" text-anchor="middle">
-      resists the worst jailbreaks (goodness@0.1) →
-    </text>
+    <text class="label" transform="translate(14 ${y(0.5)}) rotate(-90)" text-anchor="middle">resists the worst jailbreaks (goodness@0.1) →</text>
     ${points.map(
-      (p, i) =>
-        html`<g class="arm-${p.index}">
-          <title>
-            ${`${p.arm}: answers ${rate(p.x)} [${rate(p.xLow)}, ${rate(p.xHigh)}], resists ${rate(p.y)} [${rate(p.yLow)}, ${rate(p.yHigh)}]`}
-          </title>
-          <line class="error" x1="${x(p.xLow)}" x2="${x(p.xHigh)}" y1="${y(p.y)}" y2="${y(p.y)}" /><line
-            class="error"
-            x1="${x(p.x)}"
-            x2="${x(p.x)}"
-            y1="${y(p.yLow)}"
-            y2="${y(p.yHigh)}"
-          />
-          <circle cx="${x(p.x)}" cy="${y(p.y)}" r="6.5" />
-          <text class="name" x="${px(left + side * p.x + 11)}" y="${px(labels[i]!)}" dy="-.55em">${p.arm}</text>
-        </g>`,
+      (p, i) => html`<g class="arm-${p.index}">
+        <title>${`${p.arm}: answers ${rate(p.x)} [${rate(p.xLow)}, ${rate(p.xHigh)}], resists ${rate(p.y)} [${rate(p.yLow)}, ${rate(p.yHigh)}]`}</title>
+        <line class="error" x1="${x(p.xLow)}" x2="${x(p.xHigh)}" y1="${y(p.y)}" y2="${y(p.y)}" /><line class="error" x1="${x(p.x)}" x2="${x(p.x)}" y1="${y(p.yLow)}" y2="${y(p.yHigh)}" />
+        <circle cx="${x(p.x)}" cy="${y(p.y)}" r="6.5" />
+        <text class="name" x="${px(left + side * p.x + 11)}" y="${px(labels[i]!)}" dy="-.55em">${p.arm}</text>
+      </g>`,
     )}
   </svg>`;
 }
@@ -80,15 +58,13 @@ function spreadLabels(heights: readonly number[], lefts: readonly number[]): num
 export function curveCharts(given: readonly Curve[], arms: readonly string[]): Html {
   const curves = given.filter((curve) => curve.points.some((point) => Number.isFinite(point.value)));
   const keys = [...new Set(curves.map((curve) => `${curve.stage} ${curve.metric}`))];
-  return html`<div class="multiples">
-    ${keys.map((key) =>
-      curveChart(
-        key,
-        curves.filter((curve) => `${curve.stage} ${curve.metric}` === key),
-        arms,
-      ),
-    )}
-  </div>`;
+  return html`<div class="multiples">${keys.map((key) =>
+    curveChart(
+      key,
+      curves.filter((curve) => `${curve.stage} ${curve.metric}` === key),
+      arms,
+    ),
+  )}</div>`;
 }
 
 function curveChart(key: string, curves: readonly Curve[], arms: readonly string[]): Html {
@@ -100,26 +76,20 @@ function curveChart(key: string, curves: readonly Curve[], arms: readonly string
   const x = (step: number) => px(left + ((right - left) * (step - firstStep)) / Math.max(1, lastStep - firstStep));
   const y = (value: number) => px(bottom - ((bottom - top) * (value - lowest)) / (highest - lowest));
   const [stage = '', ...metric] = key.split(' ');
-  return html`<figure>
-    <figcaption><b>${metricTitle(metric.join(' '))}</b> <span>${stage.toUpperCase()}</span></figcaption>
+  return html`<figure><figcaption><b>${metricTitle(metric.join(' '))}</b> <span>${stage.toUpperCase()}</span></figcaption>
     <svg class="chart" viewBox="0 0 320 166" role="img" aria-label="${metric.join(' ')} in ${stage.toUpperCase()} by step">
       ${ticks.map((t) => html`<line class="grid" x1="${left}" x2="${right}" y1="${y(t)}" y2="${y(t)}" /><text class="tick" x="${left - 6}" y="${y(t)}" dy=".35em" text-anchor="end">${tickText(t, ticks)}</text>`)}
-      <text class="tick" x="${left}" y="${bottom + 18}">${firstStep}</text>
-      <text class="tick" x="${right}" y="${bottom + 18}" text-anchor="end">step ${lastStep}</text>
+      <text class="tick" x="${left}" y="${bottom + 18}">${firstStep}</text><text class="tick" x="${right}" y="${bottom + 18}" text-anchor="end">step ${lastStep}</text>
       ${curves.map((curve) => {
         const points = curve.points.filter((point) => Number.isFinite(point.value));
         const index = Math.max(0, arms.indexOf(curve.arm));
         const path = points.map((point) => `${x(point.step)},${y(point.value)}`).join(' ');
         const last = points.at(-1);
-        return html`<g class="arm-${index}"
-          ><title>${`${curve.arm}: ${last === undefined ? 'no points' : `${tickText(last.value, ticks)} at step ${last.step}`}`}</title
-          ><polyline class="curve" points="${path}" />${
-            last !== undefined && html`<circle cx="${x(last.step)}" cy="${y(last.value)}" r="3" />`
-          }</g
-        >`;
+        return html`<g class="arm-${index}"><title>${`${curve.arm}: ${last === undefined ? 'no points' : `${tickText(last.value, ticks)} at step ${last.step}`}`}</title><polyline class="curve" points="${path}" />${
+          last !== undefined && html`<circle cx="${x(last.step)}" cy="${y(last.value)}" r="3" />`
+        }</g>`;
       })}
-    </svg>
-  </figure>`;
+    </svg></figure>`;
 }
 
 const metricTitles: Record<string, string> = { loss: 'Loss', reward: 'Reward', kl: 'KL from the start', tokens: 'Tokens an answer' };
@@ -147,18 +117,12 @@ function tickText(value: number, ticks: readonly number[]): string {
 /** Bars from what was asked to what was learnt from. */
 export function funnelChart(steps: readonly FunnelStep[]): Html {
   const most = Math.max(1, ...steps.map((step) => step.count));
-  return html`<ol class="funnel">
-    ${steps.map((step, i) => {
-      const before = steps[i - 1]?.count;
-      const kept =
-        before !== undefined && before > 0 && step.count <= before ? `${Math.round((100 * step.count) / before)} % of the step before` : '';
-      return html`<li>
-        <span class="step">${step.title}</span><span class="count">${step.count.toLocaleString('en')}</span>
-        <svg viewBox="0 0 400 10" preserveAspectRatio="none" aria-hidden="true">
-          <rect width="${px((400 * step.count) / most)}" height="10" rx="2" />
-        </svg>
-        <small>${[kept, step.note].filter(Boolean).join(' · ')}</small>
-      </li>`;
-    })}
-  </ol>`;
+  return html`<ol class="funnel">${steps.map((step, i) => {
+    const before = steps[i - 1]?.count;
+    const kept =
+      before !== undefined && before > 0 && step.count <= before ? `${Math.round((100 * step.count) / before)} % of the step before` : '';
+    return html`<li><span class="step">${step.title}</span><span class="count">${step.count.toLocaleString('en')}</span>
+      <svg viewBox="0 0 400 10" preserveAspectRatio="none" aria-hidden="true"><rect width="${px((400 * step.count) / most)}" height="10" rx="2" /></svg>
+      <small>${[kept, step.note].filter(Boolean).join(' · ')}</small></li>`;
+  })}</ol>`;
 }

@@ -66,33 +66,22 @@ function inTurn(rows: readonly EvalRow[]): EvalRow[] {
 const kindWords = { comply: 'answered', 'safe-complete': 'safe completion', refuse: 'refused', gibberish: 'gibberish' };
 
 export function exampleCards(rows: readonly EvalRow[], clauseLines: Record<string, string>, titles: ReadonlyMap<string, string>): Html {
-  return html`<div class="examples">
-    ${rows.map((row) => {
-      const failed = row.score !== null && row.score < 0.5;
-      return html`<article class="example ${failed ? 'failed' : 'passed'}">
-        <header>
-          <b>${failed ? '✗' : '✓'} ${titles.get(row.suite) ?? row.suite}</b>
-          <span class="tags"
-            >${[row.arm, row.category, row.technique === 'none' ? '' : row.technique, kindWords[row.kind]].filter(Boolean).map((tag) => html`<span>${tag}</span>`)}</span
-          >
-        </header>
-        ${failed && row.faults.length > 0 && html`<p class="faults">${row.faults.join('; ')}</p>`}
-        <dl>
-          <dt>User</dt>
-          <dd class="text">${row.prompt}</dd>
-          <dt>CoT</dt>
-          <dd class="text cot">${row.cot === null ? html`<i>none</i>` : markCitations(row.cot.trim(), clauseLines).map(piece)}</dd>
-          <dt>Answer</dt>
-          <dd class="text">${row.answer === '' ? html`<i>none</i>` : row.answer}</dd>
-        </dl>
-      </article>`;
-    })}
-  </div>`;
+  return html`<div class="examples">${rows.map((row) => {
+    const failed = row.score !== null && row.score < 0.5;
+    return html`<article class="example ${failed ? 'failed' : 'passed'}">
+      <header><b>${failed ? '✗' : '✓'} ${titles.get(row.suite) ?? row.suite}</b>
+        <span class="tags">${[row.arm, row.category, row.technique === 'none' ? '' : row.technique, kindWords[row.kind]].filter(Boolean).map((tag) => html`<span>${tag}</span>`)}</span></header>
+      ${failed && row.faults.length > 0 && html`<p class="faults">${row.faults.join('; ')}</p>`}
+      <dl>
+        <dt>User</dt><dd class="text">${row.prompt}</dd>
+        <dt>CoT</dt><dd class="text cot">${row.cot === null ? html`<i>none</i>` : markCitations(row.cot.trim(), clauseLines).map(piece)}</dd>
+        <dt>Answer</dt><dd class="text">${row.answer === '' ? html`<i>none</i>` : row.answer}</dd>
+      </dl>
+    </article>`;
+  })}</div>`;
 }
 
 const piece = ({ text, citation, line }: Piece): Html =>
   citation === undefined
     ? html`${text}`
-    : html`<mark class="${citation}" title="${citationWords[citation]}${line === undefined || citation === 'exact' ? '' : `: ${line}`}"
-        >${text}</mark
-      >`;
+    : html`<mark class="${citation}" title="${citationWords[citation]}${line === undefined || citation === 'exact' ? '' : `: ${line}`}">${text}</mark>`;

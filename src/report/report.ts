@@ -44,88 +44,50 @@ export function buildReport(data: ReportData): string {
   const pareto = paretoPlot(card);
   const titles = new Map(card.suites.map((suite) => [suite.name, suite.title]));
   const page = html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta
-          http-equiv="Content-Security-Policy"
-          content="default-src 'none'; style-src ${new Html(styleSource)}; base-uri 'none'; form-action 'none'"
-        />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="referrer" content="no-referrer" />
-        <title>${data.name} – deliberate report</title>
-        <style>
-          ${new Html(style)}
-        </style>
-      </head>
-      <body>
-        <main>
-          <p class="eyebrow">Deliberative alignment · ${data.model}</p>
-          <h1>${data.name}</h1>
-          <p class="lead">${summarySentence(card)}</p>
-          ${scoreTable(card)}
-          <div class="two">
-            ${
-              pareto !== null &&
-              html`<section>
-                <h2>Safer without refusing more?</h2>
-                <div class="panel">${pareto}</div>
-                <p class="note">Up and to the right is better. Bars are 95 % intervals.</p>
-              </section>`
-            }
-            ${
-              data.funnel.length > 0 &&
-              html`<section>
-                <h2>From prompts to training data</h2>
-                ${funnelChart(data.funnel)}
-              </section>`
-            }
-          </div>
-          ${
-            data.curves.length > 0 &&
-            html`<section>
-              <h2>Learning</h2>
-              <p class="key">
-                ${card.arms.map((arm, i) => data.curves.some((curve) => curve.arm === arm) && html`<span><span class="dot arm-${i}"></span>${arm}</span>`)}
-              </p>
-              ${curveCharts(data.curves, card.arms)}
-            </section>`
-          }
-          ${
-            data.examples.length > 0 &&
-            html`<section>
-              <h2>What it thinks and says</h2>
-              <p class="note">
-                Failures first. Cited clauses: <mark class="exact">quoted word for word</mark>
-                <mark class="inexact">code exists, words differ</mark> <mark class="unknown">no such clause</mark>
-              </p>
-              ${exampleCards(data.examples, data.clauseLines, titles)}
-            </section>`
-          }
-          <section>
-            <h2>How it was made</h2>
-            <details>
-              <summary>Digests</summary>
-              <dl class="digests">
-                ${Object.entries(data.digests).map(
-                  ([name, digest]) =>
-                    html`<dt>${name}</dt>
-                      <dd>${digest}</dd>`,
-                )}
-              </dl>
-            </details>
-            <details>
-              <summary>Settings of the run</summary>
-              <pre>${data.config}</pre>
-            </details>
-            <details>
-              <summary>Scores by category and kind of ideal answer</summary>
-              ${breakdown(card)}
-            </details>
-          </section>
-        </main>
-      </body>
-    </html> `;
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src ${new Html(styleSource)}; base-uri 'none'; form-action 'none'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<title>${data.name} – deliberate report</title>
+<style>${new Html(style)}</style>
+</head>
+<body>
+<main>
+<p class="eyebrow">Deliberative alignment · ${data.model}</p>
+<h1>${data.name}</h1>
+<p class="lead">${summarySentence(card)}</p>
+${scoreTable(card)}
+<div class="two">
+  ${
+    pareto !== null &&
+    html`<section><h2>Safer without refusing more?</h2><div class="panel">${pareto}</div>
+      <p class="note">Up and to the right is better. Bars are 95 % intervals.</p></section>`
+  }
+  ${data.funnel.length > 0 && html`<section><h2>From prompts to training data</h2>${funnelChart(data.funnel)}</section>`}
+</div>
+${
+  data.curves.length > 0 &&
+  html`<section><h2>Learning</h2>
+    <p class="key">${card.arms.map((arm, i) => data.curves.some((curve) => curve.arm === arm) && html`<span><span class="dot arm-${i}"></span>${arm}</span>`)}</p>
+    ${curveCharts(data.curves, card.arms)}</section>`
+}
+${
+  data.examples.length > 0 &&
+  html`<section><h2>What it thinks and says</h2>
+    <p class="note">Failures first. Cited clauses: <mark class="exact">quoted word for word</mark> <mark class="inexact">code exists, words differ</mark> <mark class="unknown">no such clause</mark></p>
+    ${exampleCards(data.examples, data.clauseLines, titles)}</section>`
+}
+<section><h2>How it was made</h2>
+<details><summary>Digests</summary><dl class="digests">${Object.entries(data.digests).map(([name, digest]) => html`<dt>${name}</dt><dd>${digest}</dd>`)}</dl></details>
+<details><summary>Settings of the run</summary><pre>${data.config}</pre></details>
+<details><summary>Scores by category and kind of ideal answer</summary>${breakdown(card)}</details>
+</section>
+</main>
+</body>
+</html>
+`;
   return page.source;
 }
 
@@ -135,29 +97,14 @@ function breakdown(card: Scorecard): Html {
     const results = card.results.filter((result) => result.suite === name);
     const keys = (part: 'ideal' | 'category') => [...new Set(results.flatMap((result) => Object.keys(result.by[part])))].sort();
     const rows = (['ideal', 'category'] as const).flatMap((part) => keys(part).map((key) => ({ part, key })));
-    return html`<h3>${title}</h3>
-      <div class="scroll" tabindex="0">
-        <table class="scores">
-          <thead>
-            <tr>
-              <th scope="col"></th>
-              ${card.arms.map((arm) => html`<th scope="col">${arm}</th>`)}
-            </tr>
-          </thead>
-          <tbody>
-            ${rows.map(
-              ({ part, key }) =>
-                html`<tr>
-                  <th scope="row">${key}</th>
-                  ${card.arms.map((arm) => {
-                    const found = results.find((result) => result.arm === arm)?.by[part];
-                    const value = found !== undefined && Object.hasOwn(found, key) ? found[key] : undefined;
-                    return html`<td>${value === undefined ? '–' : html`${rate(value.mean)} <small>of ${value.rows}</small>`}</td>`;
-                  })}
-                </tr>`,
-            )}
-          </tbody>
-        </table>
-      </div>`;
+    return html`<h3>${title}</h3><div class="scroll" tabindex="0"><table class="scores"><thead><tr><th scope="col"></th>${card.arms.map((arm) => html`<th scope="col">${arm}</th>`)}</tr></thead>
+      <tbody>${rows.map(
+        ({ part, key }) =>
+          html`<tr><th scope="row">${key}</th>${card.arms.map((arm) => {
+            const found = results.find((result) => result.arm === arm)?.by[part];
+            const value = found !== undefined && Object.hasOwn(found, key) ? found[key] : undefined;
+            return html`<td>${value === undefined ? '–' : html`${rate(value.mean)} <small>of ${value.rows}</small>`}</td>`;
+          })}</tr>`,
+      )}</tbody></table></div>`;
   })}`;
 }

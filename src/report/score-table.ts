@@ -6,7 +6,8 @@ import { html, px, type Html } from './html.js';
 export function scoreTable(card: Scorecard): Html {
   const groups = [...new Set(card.suites.map((suite) => suite.group))];
   const against = card.differences[0]?.against;
-  return html` <div class="scroll" tabindex="0" role="region" aria-label="Scores">
+  return html`
+    <div class="scroll" tabindex="0" role="region" aria-label="Scores">
       <table class="scores">
         <thead>
           <tr>
@@ -15,13 +16,10 @@ export function scoreTable(card: Scorecard): Html {
           </tr>
         </thead>
         ${groups.map(
-          (group) =>
-            html`<tbody>
-              <tr class="group">
-                <th scope="rowgroup" colspan="${card.arms.length + 1}">${group}</th>
-              </tr>
-              ${card.suites.filter((suite) => suite.group === group).map((suite) => suiteRow(card, suite))}
-            </tbody>`,
+          (group) => html`<tbody>
+            <tr class="group"><th scope="rowgroup" colspan="${card.arms.length + 1}">${group}</th></tr>
+            ${card.suites.filter((suite) => suite.group === group).map((suite) => suiteRow(card, suite))}
+          </tbody>`,
         )}
       </table>
     </div>
@@ -47,16 +45,12 @@ function cell(card: Scorecard, result: EvalResult, arm: number): Html {
   const change = mark(card, result.arm, result.suite);
   const gibberish = result.kinds.gibberish >= 0.05 && html`<small class="warn">${rate(result.kinds.gibberish)} gibberish</small>`;
   return html`<span class="rate${high - low > 0.4 ? ' weak' : ''}">${rate(estimate)}</span>${
-      change !== '' && html`<b class="${change === '↑' ? 'up' : 'down'}" title="differs from ${card.differences[0]?.against}">${change}</b>`
-    } <small class="interval">${rate(low)}–${rate(high)}</small>${intervalBar(estimate, low, high, arm)}${unscored}${gibberish}`;
+    change !== '' && html`<b class="${change === '↑' ? 'up' : 'down'}" title="differs from ${card.differences[0]?.against}">${change}</b>`
+  } <small class="interval">${rate(low)}–${rate(high)}</small>${intervalBar(estimate, low, high, arm)}${unscored}${gibberish}`;
 }
 
 /** A whisker from low to high with a dot at the estimate, on a line from 0 to 1. */
 function intervalBar(estimate: number, low: number, high: number, arm: number): Html {
   const x = (value: number) => px(3 + 94 * value);
-  return html`<svg class="bar arm-${arm}" viewBox="0 0 100 8" aria-hidden="true">
-    <line class="axis" x1="3" x2="97" y1="4" y2="4" />
-    <line class="whisker" x1="${x(low)}" x2="${x(high)}" y1="4" y2="4" />
-    <circle cx="${x(estimate)}" cy="4" r="3" />
-  </svg>`;
+  return html`<svg class="bar arm-${arm}" viewBox="0 0 100 8" aria-hidden="true"><line class="axis" x1="3" x2="97" y1="4" y2="4" /><line class="whisker" x1="${x(low)}" x2="${x(high)}" y1="4" y2="4" /><circle cx="${x(estimate)}" cy="4" r="3" /></svg>`;
 }
