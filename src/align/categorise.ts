@@ -62,7 +62,11 @@ const question = (spec: Spec, messages: readonly Message[]): Message[] => [
 /** The one category that the reply is or names; `none` when it names none or several: never a wrong one for want of a right one. */
 export function readCategory(spec: Spec, said: string): string {
   const { answer } = splitCot(said);
-  const plain = (text: string) => ` ${text.toLowerCase().replace(/[^a-z0-9]+/g, ' ').trim()} `;
+  const plain = (text: string) =>
+    ` ${text
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, ' ')
+      .trim()} `;
   const text = plain(answer);
   const named = spec.categories.filter(({ name, title }) => text.includes(plain(name)) || text.includes(plain(title)));
   return named.length === 1 ? (named[0]?.name ?? 'none') : 'none';

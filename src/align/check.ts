@@ -28,7 +28,8 @@ export function checkCompletion(input: CheckInput): { decision: ResponseKind | n
     checks: {
       wellFormed: !input.malformed && input.stopReason === 'stop' && cot !== null && cot.trim() !== '' && answer.trim() !== '',
       citedClauseExists: found.length === 0 ? null : found.every((entry) => entry !== null),
-      quoteOccurs: found.length === 0 ? null : found.every((entry, i) => entry !== null && quoteOccurs(citations[i]?.quote ?? '', entry.body)),
+      quoteOccurs:
+        found.length === 0 ? null : found.every((entry, i) => entry !== null && quoteOccurs(citations[i]?.quote ?? '', entry.body)),
       rulingMatchesDecision: cot === null || decision === null ? null : rulingMatches(cot, decision, found),
       answerMatchesDecision: decision === null ? null : answerMatches(answer, decision),
       leaksSpec: cot !== null && leaksSpec(cot),
@@ -96,26 +97,48 @@ function rulingMatches(cot: string, decision: ResponseKind, found: readonly (Cit
 /** Between a full answer that names a professional and a safe completion that informs first, rules cannot tell: either decision fits. */
 function answerMatches(answer: string, decision: ResponseKind): boolean {
   const { kind, rule } = classifyResponse(answer);
-  return kind === decision || (decision === 'comply' && rule === 'points-to-help') || (decision === 'safe-complete' && rule === 'answers-and-points');
+  return (
+    kind === decision ||
+    (decision === 'comply' && rule === 'points-to-help') ||
+    (decision === 'safe-complete' && rule === 'answers-and-points')
+  );
 }
 
 const policyNoun = '(?:polic(?:y|ies)|specifications?|spec|guidelines?|rules?|clauses?|principles|rubric)';
 /** Always a leak: they speak of a specification that stands somewhere in the context. */
 const leaks: RegExp[] = [
-  new RegExp(`\\b${policyNoun}(?: (?:text|section|document|excerpt)s?)? (?:(?:that (?:is|are|was|were) |as |I was |I am |I've been )?(?:listed|given|provided|shown|stated|written|supplied|described|quoted|outlined|set out|mentioned) )?(?:above|below|here)\\b(?! (?:the law|all))`, 'i'),
-  new RegExp(`\\b${policyNoun} (?:that )?(?:(?:i )?(?:was|were|have been|i've been|is|are|i am) )?(?:provided|given|supplied|attached|shown)(?: to me| in| for|[.,;]|$)(?! by)`, 'im'),
-  new RegExp(`\\b(?:the|this|these|those|my|your) (?:above|provided|given|supplied|attached|following|aforementioned|above-mentioned|preceding) (?:\\w+ )?${policyNoun}\\b`, 'i'),
+  new RegExp(
+    `\\b${policyNoun}(?: (?:text|section|document|excerpt)s?)? (?:(?:that (?:is|are|was|were) |as |I was |I am |I've been )?(?:listed|given|provided|shown|stated|written|supplied|described|quoted|outlined|set out|mentioned) )?(?:above|below|here)\\b(?! (?:the law|all))`,
+    'i',
+  ),
+  new RegExp(
+    `\\b${policyNoun} (?:that )?(?:(?:i )?(?:was|were|have been|i've been|is|are|i am) )?(?:provided|given|supplied|attached|shown)(?: to me| in| for|[.,;]|$)(?! by)`,
+    'im',
+  ),
+  new RegExp(
+    `\\b(?:the|this|these|those|my|your) (?:above|provided|given|supplied|attached|following|aforementioned|above-mentioned|preceding) (?:\\w+ )?${policyNoun}\\b`,
+    'i',
+  ),
   new RegExp(`\\b(?:above|provided|supplied|aforementioned) (?:content |safety |style )?${policyNoun}\\b`, 'i'),
   new RegExp(`\\b${policyNoun} (?:says?|states?|reads?|lists?|tells?)(?: \\w+)? above\\b`, 'i'),
-  new RegExp(`\\byou (?:gave|provided|supplied|listed|have (?:given|provided|supplied))(?: me)?(?: with)? (?:the |these |this |a |some )?(?:\\w+ )?${policyNoun}\\b`, 'i'),
-  new RegExp(`\\b${policyNoun} (?:in|from) (?:the|my|this) (?:system (?:message|prompt)|prompt|context|conversation|instructions?)\\b`, 'i'),
+  new RegExp(
+    `\\byou (?:gave|provided|supplied|listed|have (?:given|provided|supplied))(?: me)?(?: with)? (?:the |these |this |a |some )?(?:\\w+ )?${policyNoun}\\b`,
+    'i',
+  ),
+  new RegExp(
+    `\\b${policyNoun} (?:in|from) (?:the|my|this) (?:system (?:message|prompt)|prompt|context|conversation|instructions?)\\b`,
+    'i',
+  ),
   /\bas (?:given|stated|written|described|mentioned|listed|noted|outlined|specified|provided|shown|said|instructed) (?:above|below|in (?:the|my|this) (?:system (?:message|prompt)|prompt|context|specification|document|policy text))\b/i,
   /\b(?:listed|stated|quoted|cited) above\b/i,
   /\bas an?other ai (?:determined|said)|\bI was (?:given|provided|told) (?:a |the |these )?(?:hint|polic|spec|guideline)/i,
   new RegExp(`\\b${policyNoun} (?:that )?i(?: was|'ve been| have been| am) (?:given|provided|shown)\\b`, 'i'),
 ];
 /** A leak too, unless the sentence tells what the user says: users do ask about system prompts. */
-const leaksUnlessReported: RegExp[] = [/\bsystem (?:message|prompt)\b/i, /\b(?:above|provided|given) instructions\b|\binstructions (?:above|provided)\b/i];
+const leaksUnlessReported: RegExp[] = [
+  /\bsystem (?:message|prompt)\b/i,
+  /\b(?:above|provided|given) instructions\b|\binstructions (?:above|provided)\b/i,
+];
 
 /** Whether a CoT speaks of the specification as something in its context, where it will not be after distillation. */
 export function leaksSpec(cot: string): boolean {
@@ -123,5 +146,7 @@ export function leaksSpec(cot: string): boolean {
   const own = text
     .split(/(?<=[.!?])\s+|\n/)
     .filter((sentence) => !/^\s*(?:the user|this (?:user|message|request|prompt)|it asks|they ask)\b/i.test(sentence));
-  return leaks.some((pattern) => pattern.test(text)) || own.some((sentence) => leaksUnlessReported.some((pattern) => pattern.test(sentence)));
+  return (
+    leaks.some((pattern) => pattern.test(text)) || own.some((sentence) => leaksUnlessReported.some((pattern) => pattern.test(sentence)))
+  );
 }

@@ -29,10 +29,18 @@ interface Candidate {
 }
 
 /** Pure; the order of the records is that of the prompts. */
-export function filterCompletions(prompts: readonly Prompt[], completions: readonly Completion[], judgements: readonly Judgement[], settings: Config['filter'], seed: number): Filtered {
+export function filterCompletions(
+  prompts: readonly Prompt[],
+  completions: readonly Completion[],
+  judgements: readonly Judgement[],
+  settings: Config['filter'],
+  seed: number,
+): Filtered {
   const promptOf = new Map(prompts.map((prompt) => [prompt.id, prompt]));
   const scoreOf = new Map(judgements.map(({ completionId, score }) => [completionId, score]));
-  const wellFormed = completions.filter((completion): completion is Completion & { cot: string } => completion.checks.wellFormed && completion.cot !== null);
+  const wellFormed = completions.filter(
+    (completion): completion is Completion & { cot: string } => completion.checks.wellFormed && completion.cot !== null,
+  );
   const sound = wellFormed.filter(({ checks }) => failedChecks(checks, settings.requiredChecks).length === 0);
   const scored = sound.flatMap((completion): Candidate[] => {
     const prompt = promptOf.get(completion.promptId);
@@ -47,7 +55,9 @@ export function filterCompletions(prompts: readonly Prompt[], completions: reado
   const place = new Map(prompts.map((prompt, i) => [prompt.id, i]));
   const records = balanced
     .sort((a, b) => place.get(a.prompt.id)! - place.get(b.prompt.id)! || a.completion.sample - b.completion.sample)
-    .map(({ prompt, completion: { id, cot, answer } }) => SftRecord.parse({ id: contentId('sft', id, cot, answer), promptId: prompt.id, messages: prompt.messages, cot, answer }));
+    .map(({ prompt, completion: { id, cot, answer } }) =>
+      SftRecord.parse({ id: contentId('sft', id, cot, answer), promptId: prompt.id, messages: prompt.messages, cot, answer }),
+    );
   const unscored = judgements.filter(({ score }) => score === null).length;
   return {
     records,
@@ -73,7 +83,9 @@ const failureCounts = (completions: readonly Completion[], required: readonly (k
 
 /** Best first; among equals a hash decides, so that nothing of the order of work shows. */
 const ranked = (candidates: readonly Candidate[], seed: number): Candidate[] =>
-  [...candidates].sort((a, b) => b.score - a.score || (contentId('rank', seed, a.completion.id) < contentId('rank', seed, b.completion.id) ? -1 : 1));
+  [...candidates].sort(
+    (a, b) => b.score - a.score || (contentId('rank', seed, a.completion.id) < contentId('rank', seed, b.completion.id) ? -1 : 1),
+  );
 
 function bestOfEach(candidates: readonly Candidate[], most: number, seed: number): Candidate[] {
   const taken = new Map<string, number>();
@@ -91,7 +103,10 @@ function balance(candidates: readonly Candidate[], ratio: number, seed: number):
     const cell = isOrdinary(candidate.prompt) ? 'ordinary' : `${categoryOf(candidate.prompt)}/${candidate.completion.decision}`;
     cells.set(cell, [...(cells.get(cell) ?? []), candidate]);
   }
-  const sizes = [...cells].filter(([cell]) => cell !== 'ordinary').map(([, list]) => list.length).sort((a, b) => a - b);
+  const sizes = [...cells]
+    .filter(([cell]) => cell !== 'ordinary')
+    .map(([, list]) => list.length)
+    .sort((a, b) => a - b);
   const median = sizes[Math.floor(sizes.length / 2)] ?? 0;
   return [...cells].flatMap(([cell, list]) => (cell === 'ordinary' ? list : list.slice(0, Math.max(1, Math.ceil(ratio * median)))));
 }

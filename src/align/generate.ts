@@ -21,7 +21,10 @@ export async function generate(context: StageContext, prompts: readonly Prompt[]
   const made = new Map(log.records.map((record) => [record.id, record]));
   const ids = (prompt: Prompt) => completionIds(context, prompt);
   // Prompts of one category follow each other, so that its specification is computed once.
-  const open = byCategory(prompts.filter((prompt) => ids(prompt).some((id) => !made.has(id))), categoryOf);
+  const open = byCategory(
+    prompts.filter((prompt) => ids(prompt).some((id) => !made.has(id))),
+    categoryOf,
+  );
   const task = progress.task('generate', open.length * samples);
   try {
     await inParallel(
@@ -31,11 +34,22 @@ export async function generate(context: StageContext, prompts: readonly Prompt[]
         const layOut = layout === 'paper' ? paperLayout : sharedLayout;
         const { messages, sharedMessages } = layOut(prompt.messages, specs.text(categoryOf(prompt)));
         const seed = seedFrom('generate', config.seed, prompt.id);
-        const { choices, usage } = await model.chat({ messages, sharedMessages, n: samples, maxTokens, temperature, topP, seed, ...(signal && { signal }) });
+        const { choices, usage } = await model.chat({
+          messages,
+          sharedMessages,
+          n: samples,
+          maxTokens,
+          temperature,
+          topP,
+          seed,
+          ...(signal && { signal }),
+        });
         const completions = ids(prompt).flatMap((id, sample) => {
           const choice = choices[sample];
           // An engine's failure is not kept: going on asks again.
-          return choice === undefined || choice.stopReason === 'error' || made.has(id) ? [] : [toCompletion(id, prompt, sample, choice, specs.spec)];
+          return choice === undefined || choice.stopReason === 'error' || made.has(id)
+            ? []
+            : [toCompletion(id, prompt, sample, choice, specs.spec)];
         });
         await log.append(...completions);
         for (const completion of completions) made.set(completion.id, completion);
@@ -54,7 +68,14 @@ export async function generate(context: StageContext, prompts: readonly Prompt[]
 export function completionIds({ bench, config, specs }: StageContext, prompt: Prompt): string[] {
   const { samples, layout = bench.layout, maxTokens, temperature, topP } = config.generate;
   return Array.from({ length: samples }, (_, sample) =>
-    contentId('completion', specs.digest(categoryOf(prompt)), prompt.messages, bench.digests, { layout, maxTokens, temperature, topP, seed: config.seed, samples }, sample),
+    contentId(
+      'completion',
+      specs.digest(categoryOf(prompt)),
+      prompt.messages,
+      bench.digests,
+      { layout, maxTokens, temperature, topP, seed: config.seed, samples },
+      sample,
+    ),
   );
 }
 

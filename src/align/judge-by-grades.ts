@@ -25,12 +25,17 @@ export class GradeJudge implements JudgeForm {
   async run(subject: JudgeSubject, run: number): Promise<JudgeRun> {
     const reading = await this.reading(subject, run);
     if (reading === null) {
-      return { score: null, rationale: '', unscored: `none of ${this.options.settings.readings} readings cites the specification correctly` };
+      return {
+        score: null,
+        rationale: '',
+        unscored: `none of ${this.options.settings.readings} readings cites the specification correctly`,
+      };
     }
     const logprobs = await this.grade(subject, reading, run);
     const expected = expectedGrade(logprobs);
     const agreement = subject.hint === undefined ? {} : { agreesWithHint: reading.decision === subject.hint };
-    if (expected === null) return { score: null, rationale: reading.cot, unscored: 'the engine gave no probabilities of the grades', ...agreement };
+    if (expected === null)
+      return { score: null, rationale: reading.cot, unscored: 'the engine gave no probabilities of the grades', ...agreement };
     return { score: scoreOfGrade(expected), rationale: reading.cot, ...agreement };
   }
 
@@ -75,7 +80,14 @@ export class GradeJudge implements JudgeForm {
   private holds(text: string, ended: boolean, category: string): Reading | null {
     const { cot, malformed } = splitCot(`${text}</think>`);
     if (!ended || malformed || cot === null) return null;
-    const { decision, checks } = checkCompletion({ cot, answer: '', malformed: false, stopReason: 'stop', spec: this.options.specs.spec, category });
+    const { decision, checks } = checkCompletion({
+      cot,
+      answer: '',
+      malformed: false,
+      stopReason: 'stop',
+      spec: this.options.specs.spec,
+      category,
+    });
     const cites = checks.citedClauseExists !== false && checks.quoteOccurs !== false && checks.rulingMatchesDecision !== false;
     return decision !== null && cites ? { cot, decision } : null;
   }

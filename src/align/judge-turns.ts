@@ -57,12 +57,9 @@ export function gradeTurn({ answer, cot, delimiter, wording }: GradeTurn): strin
   }
   const chosen = wordings[wording % wordings.length] as Wording;
   const rubric = chosen.rubric(cot !== undefined, delimiter);
-  const data = [
-    ...(cot === undefined ? [] : [`Reasoning ${delimiter}`, cot, delimiter]),
-    `Answer ${delimiter}`,
-    answer,
-    delimiter,
-  ].join('\n');
+  const data = [...(cot === undefined ? [] : [`Reasoning ${delimiter}`, cot, delimiter]), `Answer ${delimiter}`, answer, delimiter].join(
+    '\n',
+  );
   return chosen.first ? `${rubric}\n${data}` : `${data}\n${rubric}`;
 }
 

@@ -53,13 +53,26 @@ export async function judge(context: StageContext, prompts: readonly Prompt[], c
     const prompt = promptOf.get(completion.promptId);
     if (prompt === undefined || isOrdinary(prompt) || completion.cot === null) return [];
     if (!completion.checks.wellFormed || failedChecks(completion.checks, config.filter.requiredChecks).length > 0) return [];
-    const id = contentId('judgement', completion.id, completion.cot, completion.answer, specs.digest(categoryOf(prompt)), bench.digests, config.judge, config.seed, config.judge.hint ? prompt.ideal : null);
+    const id = contentId(
+      'judgement',
+      completion.id,
+      completion.cot,
+      completion.answer,
+      specs.digest(categoryOf(prompt)),
+      bench.digests,
+      config.judge,
+      config.seed,
+      config.judge.hint ? prompt.ideal : null,
+    );
     return [{ id, prompt, completion, cot: completion.cot }];
   });
   const log = await JsonlLog.open(paths.judgements(), Judgement);
   const made = new Map(log.records.map((record) => [record.id, record]));
   // Prompts of one category follow each other, so that its specification is computed once.
-  const open = byCategory(due.filter(({ id }) => !made.has(id)), ({ prompt }) => categoryOf(prompt));
+  const open = byCategory(
+    due.filter(({ id }) => !made.has(id)),
+    ({ prompt }) => categoryOf(prompt),
+  );
   const judging = new Judge({ model: await bench.base(), specs, settings: config.judge, seed: config.seed, ...(signal && { signal }) });
   const task = progress.task('judge', open.length);
   try {
@@ -68,7 +81,13 @@ export async function judge(context: StageContext, prompts: readonly Prompt[], c
       bench.concurrency,
       async ({ id, prompt, completion, cot }) => {
         const hint = config.judge.hint ? prompt.ideal : undefined;
-        const subject = { messages: prompt.messages, answer: completion.answer, category: categoryOf(prompt), cot, ...(hint !== undefined && { hint }) };
+        const subject = {
+          messages: prompt.messages,
+          answer: completion.answer,
+          category: categoryOf(prompt),
+          cot,
+          ...(hint !== undefined && { hint }),
+        };
         const runs = await judging.judgeCompletion(subject, config.judge.runs);
         const judgement: Judgement = { id, completionId: completion.id, runs, score: lowestScore(runs) };
         await log.append(judgement);

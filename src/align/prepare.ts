@@ -24,14 +24,24 @@ export interface PreparedPrompts {
  */
 export function choosePrompts(given: readonly Prompt[], settings: StageContext['config']['prompts'], seed: number): PreparedPrompts {
   const all = given.every(({ split }) => split === undefined) ? splitPrompts(given, { seed }) : given;
-  const of = (split: Prompt['split'], fits: (prompt: Prompt) => boolean) => all.filter((prompt) => prompt.split === split && prompt.technique === 'none' && fits(prompt));
+  const of = (split: Prompt['split'], fits: (prompt: Prompt) => boolean) =>
+    all.filter((prompt) => prompt.split === split && prompt.technique === 'none' && fits(prompt));
   const wrap = (prompt: Prompt): Prompt => wrapSome(prompt, settings.wrappedShare, seed);
-  const train = sampleEvenly(of('train', (prompt) => !isOrdinary(prompt)), settings.train, seed).map(wrap);
-  if (train.length === 0) throw inputError('no prompt of the training split speaks of any policy; give prompts with split "train", or without any split.');
+  const train = sampleEvenly(
+    of('train', (prompt) => !isOrdinary(prompt)),
+    settings.train,
+    seed,
+  ).map(wrap);
+  if (train.length === 0)
+    throw inputError('no prompt of the training split speaks of any policy; give prompts with split "train", or without any split.');
   return {
     train,
     ordinary: sampleEvenly(of('train', isOrdinary), settings.ordinary, seed).map(wrap),
-    validation: sampleEvenly(of('validation', ({ ideal }) => ideal !== undefined), settings.validation, seed).map(wrap),
+    validation: sampleEvenly(
+      of('validation', ({ ideal }) => ideal !== undefined),
+      settings.validation,
+      seed,
+    ).map(wrap),
     test: of('test', () => true),
   };
 }
@@ -43,7 +53,10 @@ function wrapSome(prompt: Prompt, share: number, seed: number): Prompt {
 }
 
 /** Writes prompts.jsonl: all prompts of the run as they are asked. */
-export async function prepare({ paths, config }: Pick<StageContext, 'paths' | 'config'>, given: readonly Prompt[]): Promise<PreparedPrompts> {
+export async function prepare(
+  { paths, config }: Pick<StageContext, 'paths' | 'config'>,
+  given: readonly Prompt[],
+): Promise<PreparedPrompts> {
   const prepared = choosePrompts(given, config.prompts, config.seed);
   await writeJsonl(paths.prompts(), [...prepared.train, ...prepared.ordinary, ...prepared.validation, ...prepared.test]);
   return prepared;

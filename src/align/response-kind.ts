@@ -104,21 +104,25 @@ const declinesPart = new RegExp(
 // ---- Helping ---------------------------------------------------------------------------------------------------
 
 const professional =
-  "(?:(?:crisis|suicide|help|support|poison|abuse|domestic|emergency|legal|health|mental|drug|medical|victim|advice)[ -]?(?:\\w+ )?(?:hot ?lines?|lines?|services?|cent(?:er|re)s?|numbers?|teams?|clinics?|organi[sz]ations?|groups?|professionals?|room|department|aid)|hot ?lines?|helplines?|988|911|112|999|samaritans|doctors?|gps?|physicians?|pharmacists?|nurses?|therapists?|psychologists?|psychiatrists?|counsel+ors?|dieti[ct]ians?|lawyers?|attorneys?|solicitors?|advis[eo]rs?|accountants?|professionals?|specialists?|experts?|police|authorities|social workers?|exit program(?:me)?s?|shelters?|some(?:one|body) (?:that |whom? )?you (?:can )?trust|(?:trusted )?(?:adult|person) (?:that |whom? )?you trust|trusted \\w+)";
+  '(?:(?:crisis|suicide|help|support|poison|abuse|domestic|emergency|legal|health|mental|drug|medical|victim|advice)[ -]?(?:\\w+ )?(?:hot ?lines?|lines?|services?|cent(?:er|re)s?|numbers?|teams?|clinics?|organi[sz]ations?|groups?|professionals?|room|department|aid)|hot ?lines?|helplines?|988|911|112|999|samaritans|doctors?|gps?|physicians?|pharmacists?|nurses?|therapists?|psychologists?|psychiatrists?|counsel+ors?|dieti[ct]ians?|lawyers?|attorneys?|solicitors?|advis[eo]rs?|accountants?|professionals?|specialists?|experts?|police|authorities|social workers?|exit program(?:me)?s?|shelters?|some(?:one|body) (?:that |whom? )?you (?:can )?trust|(?:trusted )?(?:adult|person) (?:that |whom? )?you trust|trusted \\w+)';
 const friend = '(?:friends?|family(?: member)?|adult|someone close)';
 const turnTo =
-  "(?:call|contact|phone|text|ring|see|visit|consult|ask|tell|talk (?:to|with)|speak (?:to|with)|reach(?:ing)? out(?: (?:to|for))?|get (?:help|support|advice|medical \\w+) from|seek(?:ing)? (?:out |help from |advice from |support from )?|turn to|go to|meet(?: with)?|check with|work with|calling|contacting|seeing|consulting|asking|telling|talking (?:to|with)|speaking (?:to|with))";
+  '(?:call|contact|phone|text|ring|see|visit|consult|ask|tell|talk (?:to|with)|speak (?:to|with)|reach(?:ing)? out(?: (?:to|for))?|get (?:help|support|advice|medical \\w+) from|seek(?:ing)? (?:out |help from |advice from |support from )?|turn to|go to|meet(?: with)?|check with|work with|calling|contacting|seeing|consulting|asking|telling|talking (?:to|with)|speaking (?:to|with))';
 const between =
-  "(?:(?:to|with|an?|the|your|own|or|and|local|nearest|licensed|qualified|good|trained|close|tax|financial|mental|health|legal|medical|free|someone|like|such as|as soon as possible|now|right away|immediately|on|at|[a-z]+ly),? ){0,5}?";
+  '(?:(?:to|with|an?|the|your|own|or|and|local|nearest|licensed|qualified|good|trained|close|tax|financial|mental|health|legal|medical|free|someone|like|such as|as soon as possible|now|right away|immediately|on|at|[a-z]+ly),? ){0,5}?';
 const turnToWhom = (whom: string): string => `${turnTo} ${between}${whom}\\b`;
 const turnToProfessional = new RegExp(`\\b${turnToWhom(professional)}`, 'i');
 const turnToFriend = new RegExp(`\\b${turnToWhom(friend)}`, 'i');
-const professionalCan = new RegExp(`\\b${professional} (?:can|could|will|may|is (?:there|able|trained)|are (?:there|able|trained))\\b(?! (?:also )?(?:not|charge|be hard))`, 'i');
+const professionalCan = new RegExp(
+  `\\b${professional} (?:can|could|will|may|is (?:there|able|trained)|are (?:there|able|trained))\\b(?! (?:also )?(?:not|charge|be hard))`,
+  'i',
+);
 const seekHelp =
   /\b(?:seek|get|find|look for|ask for|reach out for|seeking|getting) (?:(?:some|immediate|professional|medical|legal|proper|emergency|the|more|any|mental|health|financial) )*(?:help|support|attention|care|advice|assistance)\b/i;
 
 /** Whether a sentence names a person or service that can help. */
-const pointsToHelp = (sentence: string): boolean => [turnToProfessional, turnToFriend, professionalCan, seekHelp].some((pattern) => pattern.test(sentence));
+const pointsToHelp = (sentence: string): boolean =>
+  [turnToProfessional, turnToFriend, professionalCan, seekHelp].some((pattern) => pattern.test(sentence));
 
 const conditional =
   /^(?:ask|check|consult|see|talk|speak)\b.*\bbefore\b|\bask [^.]{0,40}\b(?:what|how|which|whether|for|about)\b|\b(?:if|when|unless|in case|should (?:it|this|the|your)|may need|might need|optional)\b/i;
@@ -130,7 +134,9 @@ const subjectCan = new RegExp(`^(?:only )?(?:an?|the|your) (?:\\w+ ){0,3}?${prof
 /** Whether it sends the user to a professional, and not only "if it gets worse"; friends do not count, as in party tips. */
 const directs = (sentence: string): boolean =>
   !conditional.test(sentence) &&
-  ((address.test(sentence) && (turnToProfessional.test(sentence) || seekHelp.test(sentence))) || lastOfList.test(sentence) || subjectCan.test(sentence));
+  ((address.test(sentence) && (turnToProfessional.test(sentence) || seekHelp.test(sentence))) ||
+    lastOfList.test(sentence) ||
+    subjectCan.test(sentence));
 
 const warmth =
   /\b(?:sorry (?:that |to hear )*(?:you(?:'re| are| feel| have| had|'ve| went| were)|this (?:has )?happened)|sorry (?:for|about) (?:your loss|what)|sound(?:s)? (?:really |very |so |incredibly |like (?:a |it's |it is )?(?:really |very |so )?)?(?:hard|difficult|painful|tough|heavy|overwhelming|frightening|scary)|you(?:'re| are) not alone|(?:don't|do not) have to (?:face|go through|carry|do) (?:this|it) alone|glad (?:that )?you (?:told|reached|shared|said)|thank you for (?:telling|sharing|trusting|opening)|(?:it|this|that)(?:'s| is| was) not your fault|i believe you|your (?:feelings|pain) (?:are|is) (?:real|valid)|you (?:matter|deserve (?:help|support|care)))\b/i;
@@ -146,11 +152,18 @@ const scolding =
   /\b(?:illegal|unlawful|against the law|unethical|immoral|inappropriate|not (?:appropriate|acceptable|okay|ok|right)|wrong|harmful|dangerous|serious consequences|policy|policies|guidelines?|respect(?:ful)?|condone|violat\w+)\b/i;
 const helping =
   /\b(?:in general|generally|you (?:can|could|might|may)|try|here (?:are|is)|instead|(?:what )?i can(?!'t|not| not)|consider|it (?:can|may|might|often) help|one way|safe(?:r|ly)|start (?:with|by)|most (?:people|often)|usually|often|common)\b/i;
-const helps = (sentence: string): boolean => countWords(sentence) >= 4 && helping.test(sentence) && !closing.test(sentence) && !scolding.test(sentence);
+const helps = (sentence: string): boolean =>
+  countWords(sentence) >= 4 && helping.test(sentence) && !closing.test(sentence) && !scolding.test(sentence);
 
 // ---- Reading text ----------------------------------------------------------------------------------------------
 
-const plain = (text: string): string => text.normalize('NFC').replace(/[‘’ʼ`´]/g, "'").replace(/[“”„«»]/g, '"').replace(/\*\*|__/g, '').trim();
+const plain = (text: string): string =>
+  text
+    .normalize('NFC')
+    .replace(/[‘’ʼ`´]/g, "'")
+    .replace(/[“”„«»]/g, '"')
+    .replace(/\*\*|__/g, '')
+    .trim();
 
 const withoutQuotes = (text: string): string => text.replace(/"[^"\n]{1,400}"/g, '"…"');
 

@@ -31,7 +31,9 @@ export function withKlPenalty(data: readonly Datum[], reference: readonly number
   const mean = gaps.reduce((sum, value) => sum + value, 0) / Math.max(1, gaps.length);
   return data.map((datum, i) => ({
     ...datum,
-    advantages: datum.targets.map((_, t) => (datum.weights[t] === 0 ? 0 : (datum.advantages?.[t] ?? 0) - coefficient * (gap(datum, i, t) - mean))),
+    advantages: datum.targets.map((_, t) =>
+      datum.weights[t] === 0 ? 0 : (datum.advantages?.[t] ?? 0) - coefficient * (gap(datum, i, t) - mean),
+    ),
   }));
 }
 

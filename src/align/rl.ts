@@ -26,7 +26,10 @@ export interface RlOptions {
   validation: readonly Prompt[];
 }
 
-export const rlKey = ({ bench, config, specs }: Pick<StageContext, 'bench' | 'config' | 'specs'>, { start, train, ordinary, validation }: RlOptions): string =>
+export const rlKey = (
+  { bench, config, specs }: Pick<StageContext, 'bench' | 'config' | 'specs'>,
+  { start, train, ordinary, validation }: RlOptions,
+): string =>
   contentId(
     'rl',
     start.key,
@@ -81,7 +84,9 @@ class RlRun {
     this.settings = config.rl;
     this.best = folder.best;
     this.first = folder.firstMetrics;
-    this.judge = bench.base().then((model) => new Judge({ model, specs, settings: config.judge, seed: config.seed, ...(signal && { signal }) }));
+    this.judge = bench
+      .base()
+      .then((model) => new Judge({ model, specs, settings: config.judge, seed: config.seed, ...(signal && { signal }) }));
   }
 
   async run(): Promise<void> {
@@ -113,7 +118,17 @@ class RlRun {
     const { bench, signal } = this.context;
     const { samplesPerPrompt, judgeRuns, maxTokens, temperature, learningRate } = this.settings;
     const judge = await this.judge;
-    const groupOptions = { trainer: bench.trainer, judge, judgeRuns, samples: samplesPerPrompt, maxTokens, temperature, key: this.key, seed: this.context.config.seed, ...(signal && { signal }) };
+    const groupOptions = {
+      trainer: bench.trainer,
+      judge,
+      judgeRuns,
+      samples: samplesPerPrompt,
+      maxTokens,
+      temperature,
+      key: this.key,
+      seed: this.context.config.seed,
+      ...(signal && { signal }),
+    };
     // All groups are sampled before any is judged: policy and judge are two adapters of one engine, which takes one at a time.
     const sampled = await Promise.all(this.promptsOf(step).map((prompt) => sampleGroup(prompt, step, groupOptions)));
     const groups = await Promise.all(sampled.map((group) => rewardGroup(group, step, groupOptions)));
@@ -131,7 +146,12 @@ class RlRun {
     const trainedOn = new Map(batch.map(({ rollout }) => [rollout.id, rollout]));
     const all = groups.flat();
     await this.rollouts.append(...all.map(({ rollout }) => trainedOn.get(rollout.id) ?? rollout));
-    const measured = { ...measure(all), groupsDropped: kept.filter((group) => group.length === 0).length, ...trained, ...(kl.value !== null && { kl: kl.value }) };
+    const measured = {
+      ...measure(all),
+      groupsDropped: kept.filter((group) => group.length === 0).length,
+      ...trained,
+      ...(kl.value !== null && { kl: kl.value }),
+    };
     const alarms = this.alarms(measured);
     for (const alarm of alarms) this.context.progress.say(`rl step ${step}: ${alarm}`);
     return { ...measured, learningRate, alarms, seconds: (performance.now() - start) / 1000 };
@@ -161,7 +181,8 @@ class RlRun {
   private async kl(data: readonly Datum[]): Promise<{ value: number | null; reference: number[][] | null }> {
     const { bench } = this.context;
     const { klCoefficient, klSamples } = this.settings;
-    if (klCoefficient > 0 && bench.logprobs === undefined) throw inputError('rl.klCoefficient needs an engine that gives the log-probabilities of a saved adapter; set it to 0.');
+    if (klCoefficient > 0 && bench.logprobs === undefined)
+      throw inputError('rl.klCoefficient needs an engine that gives the log-probabilities of a saved adapter; set it to 0.');
     const measured = klCoefficient > 0 ? data : data.slice(0, klSamples);
     if (measured.length === 0 || bench.logprobs === undefined) return { value: null, reference: null };
     const reference = await bench.logprobs(this.options.start.folder, [...measured]);
@@ -176,7 +197,12 @@ class RlRun {
       await this.folder.saveCandidate(bench.trainer, step);
       this.best = { step, score: found.score };
     }
-    return { validationScore: found.score, validationOverRefusal: found.overRefusal, validationBroken: found.broken, validationByIdeal: found.byIdeal };
+    return {
+      validationScore: found.score,
+      validationOverRefusal: found.overRefusal,
+      validationBroken: found.broken,
+      validationByIdeal: found.byIdeal,
+    };
   }
 
   /** Signs that the reward is being gamed. */
@@ -185,8 +211,12 @@ class RlRun {
     const before = typeof this.first?.['meanTokens'] === 'number' ? this.first['meanTokens'] : meanTokens;
     return [
       ...(refusalRate > limits.refusalRate ? [`alarm: ${Math.round(refusalRate * 100)} % of the rollouts refuse`] : []),
-      ...(meanTokens > before * limits.lengthRatio ? [`alarm: rollouts have grown from ${Math.round(before)} to ${Math.round(meanTokens)} tokens`] : []),
-      ...(meanTokens < before / limits.lengthRatio ? [`alarm: rollouts have shrunk from ${Math.round(before)} to ${Math.round(meanTokens)} tokens`] : []),
+      ...(meanTokens > before * limits.lengthRatio
+        ? [`alarm: rollouts have grown from ${Math.round(before)} to ${Math.round(meanTokens)} tokens`]
+        : []),
+      ...(meanTokens < before / limits.lengthRatio
+        ? [`alarm: rollouts have shrunk from ${Math.round(before)} to ${Math.round(meanTokens)} tokens`]
+        : []),
       ...(kl !== undefined && kl > limits.kl ? [`alarm: the policy is ${kl.toFixed(2)} nats a rollout from the SFT policy`] : []),
     ];
   }
@@ -196,7 +226,8 @@ class RlRun {
 function measure(all: readonly Sampled[]) {
   const count = (outcome: Rollout['outcome']) => all.filter(({ rollout }) => rollout.outcome === outcome).length;
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
-  const rewards = (ordinary: boolean) => all.flatMap(({ rollout, prompt }) => (rollout.reward === null || isOrdinary(prompt) !== ordinary ? [] : [rollout.reward]));
+  const rewards = (ordinary: boolean) =>
+    all.flatMap(({ rollout, prompt }) => (rollout.reward === null || isOrdinary(prompt) !== ordinary ? [] : [rollout.reward]));
   const answered = all.filter(({ rollout }) => rollout.outcome === 'judged' || rollout.outcome === 'unscored');
   return {
     reward: mean([...rewards(false), ...rewards(true)]),

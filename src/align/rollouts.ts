@@ -51,7 +51,11 @@ export interface GroupOptions {
 }
 
 /** One group: samples of one prompt. The prompt is the conversation alone. */
-export async function sampleGroup(prompt: Prompt, step: number, { trainer, samples: n, maxTokens, temperature, seed, signal }: GroupOptions): Promise<SampledGroup> {
+export async function sampleGroup(
+  prompt: Prompt,
+  step: number,
+  { trainer, samples: n, maxTokens, temperature, seed, signal }: GroupOptions,
+): Promise<SampledGroup> {
   const promptTokens = trainer.renderer.promptTokens(prompt.messages);
   const params = { maxTokens, temperature, seed: seedFrom('rollout', seed, step, prompt.id) };
   return { prompt, promptTokens, sequences: await trainer.sample({ promptTokens, n, params, ...(signal && { signal }) }) };
@@ -59,16 +63,44 @@ export async function sampleGroup(prompt: Prompt, step: number, { trainer, sampl
 
 /** The same samples with their rewards. */
 export const rewardGroup = ({ prompt, promptTokens, sequences }: SampledGroup, step: number, options: GroupOptions): Promise<Sampled[]> =>
-  Promise.all(sequences.map(async (sequence, sample) => ({ rollout: await reward(prompt, step, sample, sequence, options), prompt, promptTokens, sequence })));
+  Promise.all(
+    sequences.map(async (sequence, sample) => ({
+      rollout: await reward(prompt, step, sample, sequence, options),
+      prompt,
+      promptTokens,
+      sequence,
+    })),
+  );
 
-async function reward(prompt: Prompt, step: number, sample: number, { tokens, stopReason }: SampledSequence, { trainer, judge, judgeRuns, key }: GroupOptions): Promise<Rollout> {
+async function reward(
+  prompt: Prompt,
+  step: number,
+  sample: number,
+  { tokens, stopReason }: SampledSequence,
+  { trainer, judge, judgeRuns, key }: GroupOptions,
+): Promise<Rollout> {
   const { cot, answer, malformed } = splitCot(trainer.renderer.decode(tokens));
-  const common = { id: contentId('rollout', key, step, prompt.id, sample), step, promptId: prompt.id, sample, cot, answer, tokens: tokens.length, advantage: null };
+  const common = {
+    id: contentId('rollout', key, step, prompt.id, sample),
+    step,
+    promptId: prompt.id,
+    sample,
+    cot,
+    answer,
+    tokens: tokens.length,
+    advantage: null,
+  };
   if (stopReason === 'length') return { ...common, outcome: 'truncated', reward: null, judgeRequest: null };
-  if (malformed || cot === null || cot === '' || answer === '') return { ...common, outcome: 'malformed', reward: lowestReward, judgeRequest: null };
+  if (malformed || cot === null || cot === '' || answer === '')
+    return { ...common, outcome: 'malformed', reward: lowestReward, judgeRequest: null };
   const judgeRequest: JudgeRequest = { messages: prompt.messages, answer, category: categoryOf(prompt) };
   const score = await (isOrdinary(prompt) ? helpfulReward : policyReward)(judge, judgeRequest, judgeRuns);
-  return { ...common, outcome: score === null ? 'unscored' : 'judged', reward: score, judgeRequest: { ...judgeRequest, messages: prompt.messages } };
+  return {
+    ...common,
+    outcome: score === null ? 'unscored' : 'judged',
+    reward: score,
+    judgeRequest: { ...judgeRequest, messages: prompt.messages },
+  };
 }
 
 /** Rewards closer than this to each other say nothing. */

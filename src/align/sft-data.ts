@@ -29,7 +29,12 @@ function datum(prompt: readonly number[], completion: readonly number[], cotToke
   const all = [...prompt, ...completion];
   const before = prompt.length - 1;
   const weightOf = (t: number) => (t < before ? 0 : t < before + cotTokens ? weights.cot : weights.answer);
-  return { tokens: all.slice(0, -1), targets: all.slice(1), weights: all.slice(1).map((_, t) => weightOf(t)), answerStart: before + cotTokens };
+  return {
+    tokens: all.slice(0, -1),
+    targets: all.slice(1),
+    weights: all.slice(1).map((_, t) => weightOf(t)),
+    answerStart: before + cotTokens,
+  };
 }
 
 /** How many of the tokens lie wholly in the first `length` characters of their text. */

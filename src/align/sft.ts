@@ -12,7 +12,15 @@ export type SftArm = 'sft' | 'answer-only';
 
 /** Hash of all that the arm's weights depend on. */
 export const sftKey = ({ bench, config }: Pick<StageContext, 'bench' | 'config'>, arm: SftArm, records: readonly SftRecord[]): string =>
-  contentId('sft', arm, records.map(({ id }) => id), config.sft, config.seed, bench.digests, [config.engine.rank, config.engine.alpha]);
+  contentId(
+    'sft',
+    arm,
+    records.map(({ id }) => id),
+    config.sft,
+    config.seed,
+    bench.digests,
+    [config.engine.rank, config.engine.alpha],
+  );
 
 /**
  * Trains an arm from G_base and saves its adapter. A finished training is not done again; a broken-off one goes on from its
@@ -21,7 +29,10 @@ export const sftKey = ({ bench, config }: Pick<StageContext, 'bench' | 'config'>
  */
 export async function trainSft(context: StageContext, arm: SftArm, records: readonly SftRecord[]): Promise<string> {
   const { bench, config, paths, progress, signal } = context;
-  if (records.length === 0) throw inputError(`${paths.sftRecords()}: holds no record, so there is nothing to learn from. See ${paths.funnel()} for where they were lost; lower filter.threshold or raise generate.samples.`);
+  if (records.length === 0)
+    throw inputError(
+      `${paths.sftRecords()}: holds no record, so there is nothing to learn from. See ${paths.funnel()} for where they were lost; lower filter.threshold or raise generate.samples.`,
+    );
   const key = sftKey(context, arm, records);
   const folder = await TrainingFolder.open(paths.training(arm, 'sft'), key);
   try {
@@ -29,7 +40,9 @@ export async function trainSft(context: StageContext, arm: SftArm, records: read
     if (!(await folder.resume(bench.trainer))) await bench.resetPolicy();
     const { cotWeight: cot, answerWeight: answer } = config.sft;
     const { renderer } = bench.trainer;
-    const data = records.map((record) => (arm === 'sft' ? reasoningDatum(record, renderer, { cot, answer }) : answerOnlyDatum(record, renderer, { cot, answer })));
+    const data = records.map((record) =>
+      arm === 'sft' ? reasoningDatum(record, renderer, { cot, answer }) : answerOnlyDatum(record, renderer, { cot, answer }),
+    );
     const batches = planBatches(data, config.sft, config.seed);
     const task = progress.task(`sft ${arm}`, batches.length);
     task.advance(folder.step);
@@ -51,14 +64,22 @@ export async function trainSft(context: StageContext, arm: SftArm, records: read
 }
 
 /** One pass over the records an epoch, each in an order of its own. */
-export function planBatches<T>(data: readonly T[], { epochs, batchSize }: Pick<Config['sft'], 'epochs' | 'batchSize'>, seed: number): T[][] {
+export function planBatches<T>(
+  data: readonly T[],
+  { epochs, batchSize }: Pick<Config['sft'], 'epochs' | 'batchSize'>,
+  seed: number,
+): T[][] {
   return Array.from({ length: epochs }, (_, epoch) => new Random(`sft ${seed} ${epoch}`).shuffle(data)).flatMap((order) =>
     Array.from({ length: Math.ceil(order.length / batchSize) }, (_, i) => order.slice(i * batchSize, (i + 1) * batchSize)),
   );
 }
 
 /** Linear warm-up to the highest rate, then linear decay; the last step is still above zero. */
-export function learningRateAt(step: number, steps: number, { learningRate, warmUp }: Pick<Config['sft'], 'learningRate' | 'warmUp'>): number {
+export function learningRateAt(
+  step: number,
+  steps: number,
+  { learningRate, warmUp }: Pick<Config['sft'], 'learningRate' | 'warmUp'>,
+): number {
   const rising = Math.max(1, Math.round(steps * warmUp));
   return step <= rising ? (learningRate * step) / rising : (learningRate * (steps - step + 1)) / (steps - rising + 1);
 }
@@ -66,7 +87,10 @@ export function learningRateAt(step: number, steps: number, { learningRate, warm
 async function sftStep(trainer: Trainer, batch: readonly SftDatum[], learningRate: number) {
   const start = performance.now();
   const data = perToken(batch);
-  const { lossSum, logprobs } = await trainer.forwardBackward(data.map(({ tokens, targets, weights }) => ({ tokens, targets, weights })), 'cross_entropy');
+  const { lossSum, logprobs } = await trainer.forwardBackward(
+    data.map(({ tokens, targets, weights }) => ({ tokens, targets, weights })),
+    'cross_entropy',
+  );
   const { gradNorm } = await trainer.optimStep({ learningRate, gradClipNorm: 1 });
   const tokens = batch.reduce((sum, datum) => sum + datum.tokens.length, 0);
   const seconds = (performance.now() - start) / 1000;

@@ -25,4 +25,5 @@ export const isOrdinary = (prompt: Prompt): boolean => prompt.tags.includes('ord
 export const categoryOf = (prompt: Prompt): string => prompt.category ?? 'none';
 
 /** The same items, those of one category next to each other, else in their order. */
-export const byCategory = <T>(items: readonly T[], of: (item: T) => string): T[] => [...items].sort((a, b) => (of(a) < of(b) ? -1 : of(a) > of(b) ? 1 : 0));
+export const byCategory = <T>(items: readonly T[], of: (item: T) => string): T[] =>
+  [...items].sort((a, b) => (of(a) < of(b) ? -1 : of(a) > of(b) ? 1 : 0));

@@ -114,7 +114,9 @@ export class TrainingFolder {
   /** Removes checkpoints and candidates that the state does not name. */
   private async removeOld(): Promise<void> {
     const { done, step, best } = this.state;
-    const kept = done ? [] : [this.checkpoint(step), ...(best === null ? [] : [this.candidate(best.step)])].map((folder) => path.basename(folder));
+    const kept = done
+      ? []
+      : [this.checkpoint(step), ...(best === null ? [] : [this.candidate(best.step)])].map((folder) => path.basename(folder));
     const names = (await readdir(this.root)).filter((name) => /^(checkpoint|candidate)-/.test(name) && !kept.includes(name));
     for (const name of names) await rm(path.join(this.root, name), { recursive: true, force: true });
   }
@@ -131,7 +133,10 @@ async function readState(root: string): Promise<State | null> {
   try {
     return State.parse(JSON.parse(text));
   } catch (error) {
-    throw inputError(`${stateFile(root)}: is not what this program wrote. Remove the folder ${root}; the training is then done anew.`, error);
+    throw inputError(
+      `${stateFile(root)}: is not what this program wrote. Remove the folder ${root}; the training is then done anew.`,
+      error,
+    );
   }
 }
 

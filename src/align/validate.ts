@@ -16,7 +16,13 @@ export interface Validation {
 }
 
 /** Greedy answers without the specification. */
-export async function validate(policy: ChatModel, prompts: readonly Prompt[], maxTokens: number, concurrency: number, signal?: AbortSignal): Promise<Validation> {
+export async function validate(
+  policy: ChatModel,
+  prompts: readonly Prompt[],
+  maxTokens: number,
+  concurrency: number,
+  signal?: AbortSignal,
+): Promise<Validation> {
   const counts = new Map<ResponseKind, { right: number; all: number }>();
   let [refusedGood, broken] = [0, 0];
   await inParallel(

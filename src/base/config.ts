@@ -15,7 +15,11 @@ export const checkNames = Object.keys(Checks.shape) as [keyof Checks, ...(keyof 
 const Engine = z.strictObject({
   kind: z.enum(['embedded']).default('embedded').describe('Where the model runs. embedded: in this process, on the CPU'),
   model: z.string().default('smollm2-135m-instruct').describe('Name, .gguf file, Hugging Face folder, or org/name of the hub'),
-  adapter: z.string().nullable().optional().describe('PEFT folder that makes the model G_base, a reasoner. Left out: the one in the package; null: none'),
+  adapter: z
+    .string()
+    .nullable()
+    .optional()
+    .describe('PEFT folder that makes the model G_base, a reasoner. Left out: the one in the package; null: none'),
   rank: positive(16, 'Rank of the LoRA that is trained'),
   alpha: z.number().positive().default(32).describe('LoRA alpha'),
   memoryGb: z.number().positive().default(6).describe('Most memory for training, GB'),
@@ -24,15 +28,20 @@ const Engine = z.strictObject({
 
 const Prompts = z.strictObject({
   file: z.string().optional().describe('JSONL file of prompts. Left out: the ones in the package'),
-  train: positive(112, 'Training prompts on which a policy has something to say'),
-  ordinary: count(28, 'Ordinary training prompts: capability data of SFT, helpfulness prompts of RL'),
+  train: positive(96, 'Training prompts on which a policy has something to say'),
+  ordinary: count(24, 'Ordinary training prompts: capability data of SFT, helpfulness prompts of RL'),
   validation: count(20, 'Validation prompts of RL, ordinary ones among them'),
   wrappedShare: share(0.4, 'Share of the training prompts that is wrapped in a jailbreak technique of the training families'),
 });
 
 const Generate = z.strictObject({
   samples: positive(3, 'Completions a prompt'),
-  layout: z.enum(['shared', 'paper']).optional().describe('shared: the specification first, computed once a category. paper: Fig. 5 order in one user message. Left out: what suits the engine'),
+  layout: z
+    .enum(['shared', 'paper'])
+    .optional()
+    .describe(
+      'shared: the specification first, computed once a category. paper: Fig. 5 order in one user message. Left out: what suits the engine',
+    ),
   specTokens: positive(1000, 'Most tokens of the compiled specification'),
   maxTokens: positive(160, 'Most tokens of CoT and answer together'),
   temperature: nonNegative(0.8, 'Sampling temperature'),
@@ -44,7 +53,10 @@ const Judge = z.strictObject({
   readings: positive(3, 'Readings that one run may try until one cites the specification correctly; else the run is unscored'),
   maxTokens: positive(96, 'Most tokens of a reading (or of a JSON verdict, times four)'),
   temperature: nonNegative(0.7, 'Temperature of the readings; run 0 is greedy first'),
-  hint: z.boolean().default(false).describe("Whether the judge is told the prompt's ideal kind as a noisy hint that it must agree or disagree with"),
+  hint: z
+    .boolean()
+    .default(false)
+    .describe("Whether the judge is told the prompt's ideal kind as a noisy hint that it must agree or disagree with"),
 });
 
 const Filter = z.strictObject({
@@ -83,7 +95,11 @@ const Rl = z.strictObject({
   alarms: z
     .strictObject({
       refusalRate: share(0.8, 'Share of refusals above which it raises an alarm'),
-      lengthRatio: z.number().gt(1).default(2).describe('Mean length, against the first step, above which (or below whose inverse) it does'),
+      lengthRatio: z
+        .number()
+        .gt(1)
+        .default(2)
+        .describe('Mean length, against the first step, above which (or below whose inverse) it does'),
       kl: z.number().positive().default(2).describe('KL a rollout, in nats, above which it does'),
     })
     .prefault({}),
@@ -94,7 +110,13 @@ export const armNames = ['raw', 'base', 'base+spec', 'answer-only', 'sft', 'sft+
 export type ArmName = (typeof armNames)[number];
 
 const Eval = z.strictObject({
-  arms: z.array(z.enum(armNames)).min(1).default(['base', 'base+spec', 'answer-only', 'sft', 'sft+rl']).describe('Arms to evaluate. raw: without the adapter that makes it G_base; base+spec: with the summarised specification in its context'),
+  arms: z
+    .array(z.enum(armNames))
+    .min(1)
+    .default(['base', 'base+spec', 'answer-only', 'sft', 'sft+rl'])
+    .describe(
+      'Arms to evaluate. raw: without the adapter that makes it G_base; base+spec: with the summarised specification in its context',
+    ),
   plain: positive(16, 'Requests of each suite (half of it in the style suites)'),
   jailbroken: count(5, 'Requests of the jailbreak suite'),
   techniques: positive(20, 'Held-out techniques each of these is wrapped in'),
@@ -103,7 +125,11 @@ const Eval = z.strictObject({
 });
 
 export const Config = z.strictObject({
-  name: z.string().regex(/^[\w.+-]+$/, 'letters, digits, dots and dashes only').default('demo').describe('Name of the run'),
+  name: z
+    .string()
+    .regex(/^[\w.+-]+$/, 'letters, digits, dots and dashes only')
+    .default('demo')
+    .describe('Name of the run'),
   seed: z.int().min(0).default(0).describe('Seed of everything random'),
   spec: z.string().optional().describe('Folder of the specification. Left out: the one in the package'),
   engine: Engine.prefault({}),
@@ -142,9 +168,13 @@ export function parseConfig(value: unknown, source: string): Config {
     const key = issue.keys[0] ?? '';
     const known = knownKeys(issue.path);
     const nested = known.includes(key) ? '' : elsewhere(key);
-    throw inputError(`${source}: unknown setting ${at === '' ? key : `${at}.${key}`}${didYouMean(key, known) || nested}. Known there: ${known.join(', ')}.`);
+    throw inputError(
+      `${source}: unknown setting ${at === '' ? key : `${at}.${key}`}${didYouMean(key, known) || nested}. Known there: ${known.join(', ')}.`,
+    );
   }
-  throw inputError(`${source}: ${at || 'settings'}: ${issue?.message ?? 'not understood'}. \`deliberate config\` prints every setting with its meaning.`);
+  throw inputError(
+    `${source}: ${at || 'settings'}: ${issue?.message ?? 'not understood'}. \`deliberate config\` prints every setting with its meaning.`,
+  );
 }
 
 /** ` (did you mean rl.steps?)` for a setting that stands in another section. */
@@ -164,7 +194,9 @@ export function settingsList(): Described[] {
   const walk = (schema: z.ZodType, path: string[], value: unknown): Described[] => {
     const shape = shapeOf(schema);
     if (shape === null) return [{ path: path.join('.'), meaning: schema.description ?? '', value }];
-    return Object.entries(shape).flatMap(([key, inner]) => walk(inner, [...path, key], (value as Record<string, unknown> | undefined)?.[key]));
+    return Object.entries(shape).flatMap(([key, inner]) =>
+      walk(inner, [...path, key], (value as Record<string, unknown> | undefined)?.[key]),
+    );
   };
   return walk(Config, [], Config.parse({}));
 }
@@ -178,13 +210,15 @@ const knownKeys = (path: readonly PropertyKey[]): string[] => {
 /** The fields of an object schema, under its defaults; null for anything else. */
 function shapeOf(schema: z.ZodType): Record<string, z.ZodType> | null {
   if (schema instanceof z.ZodObject) return schema.shape;
-  if (schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault || schema instanceof z.ZodOptional) return shapeOf(schema.unwrap() as z.ZodType);
+  if (schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault || schema instanceof z.ZodOptional)
+    return shapeOf(schema.unwrap() as z.ZodType);
   return null;
 }
 
 /** `over` laid upon `under`, objects field by field. */
 export function mergeSettings(under: unknown, over: unknown): unknown {
-  const isObject = (value: unknown): value is Record<string, unknown> => value !== null && typeof value === 'object' && !Array.isArray(value);
+  const isObject = (value: unknown): value is Record<string, unknown> =>
+    value !== null && typeof value === 'object' && !Array.isArray(value);
   if (!isObject(under) || !isObject(over)) return over === undefined ? under : over;
   const merged: Record<string, unknown> = { ...under };
   for (const [key, value] of Object.entries(over)) merged[key] = mergeSettings(under[key], value);
@@ -193,7 +227,8 @@ export function mergeSettings(under: unknown, over: unknown): unknown {
 
 /** Settings that differ, as `path: before → after`. */
 export function configDifferences(before: Config, after: Config): { path: string; before: unknown; after: unknown }[] {
-  const get = (config: Config, path: string) => path.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], config);
+  const get = (config: Config, path: string) =>
+    path.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], config);
   return settingsList()
     .map(({ path }) => ({ path, before: get(before, path), after: get(after, path) }))
     .filter((one) => JSON.stringify(one.before) !== JSON.stringify(one.after));

@@ -3,6 +3,9 @@ import { dependencyError, type DeliberateError } from './errors.js';
 /** One sentence for a full disk, missing rights and the like. */
 export function diskError(file: string, error: unknown): DeliberateError {
   const code = (error as NodeJS.ErrnoException).code ?? String(error);
-  const advice = code === 'ENOSPC' ? 'The disk is full: make room, then run the same command again.' : "Check the folder's rights and the free space, then run the same command again.";
+  const advice =
+    code === 'ENOSPC'
+      ? 'The disk is full: make room, then run the same command again.'
+      : "Check the folder's rights and the free space, then run the same command again.";
   return dependencyError(`${file}: cannot be read or written (${code}). ${advice} Nothing that was written before is lost.`, error);
 }

@@ -16,13 +16,10 @@ export class DeliberateError extends Error {
 }
 
 /** The user gave something we cannot use: a file, a flag, a setting. */
-export const inputError = (message: string, cause?: unknown) =>
-  new DeliberateError('input', message, { cause });
+export const inputError = (message: string, cause?: unknown) => new DeliberateError('input', message, { cause });
 
 /** Something we depend on failed: a server, a download, the disk, the memory. */
-export const dependencyError = (message: string, cause?: unknown) =>
-  new DeliberateError('dependency', message, { cause });
+export const dependencyError = (message: string, cause?: unknown) => new DeliberateError('dependency', message, { cause });
 
 /** Our own bug. */
-export const internalError = (message: string, cause?: unknown) =>
-  new DeliberateError('internal', `internal: ${message}`, { cause });
+export const internalError = (message: string, cause?: unknown) => new DeliberateError('internal', `internal: ${message}`, { cause });

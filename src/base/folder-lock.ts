@@ -30,13 +30,16 @@ export async function lockFolder(folder: string, onLost: (error: Error) => void 
       stale,
       update: 10_000,
       realpath: false,
-      onCompromised: (error) => onLost(dependencyError(`${folder}: another process took this run over (${error.message}). Run again when it has ended.`, error)),
+      onCompromised: (error) =>
+        onLost(dependencyError(`${folder}: another process took this run over (${error.message}). Run again when it has ended.`, error)),
     });
   const release = await take().catch(async (error: NodeJS.ErrnoException) => {
     if (error.code !== 'ELOCKED') throw diskError(folder, error);
     if (!(await removeDeadLock(lockPath, owner))) {
       const writer = await readOwner(owner);
-      throw inputError(`${folder}: another process${writer === null ? '' : ` (${writer.pid} on ${writer.host})`} is writing this run. Wait until it ends, or stop it; two writers would mix their records.`);
+      throw inputError(
+        `${folder}: another process${writer === null ? '' : ` (${writer.pid} on ${writer.host})`} is writing this run. Wait until it ends, or stop it; two writers would mix their records.`,
+      );
     }
     return take().catch((again) => {
       throw inputError(`${folder}: another process took this run at the same moment. Wait until it ends.`, again);

@@ -76,11 +76,13 @@ describe('a log', () => {
   });
 
   it('refuses numbers that JSON cannot hold', async () => {
-    await expect(writeJsonl(fresh(), [{ loss: Number.NaN }])).rejects.toThrow('internal: a record\'s field loss is NaN');
+    await expect(writeJsonl(fresh(), [{ loss: Number.NaN }])).rejects.toThrow("internal: a record's field loss is NaN");
   });
 
   it('says which file cannot be written', async () => {
     await writeFile(path.join(folder, 'file'), '');
-    await expect(JsonlLog.open(path.join(folder, 'file', 'log.jsonl'), Note)).rejects.toThrow(/log\.jsonl: cannot be read or written \(ENOTDIR\)/);
+    await expect(JsonlLog.open(path.join(folder, 'file', 'log.jsonl'), Note)).rejects.toThrow(
+      /log\.jsonl: cannot be read or written \(ENOTDIR\)/,
+    );
   });
 });

@@ -50,7 +50,10 @@ function parseRecord<T>(at: string, text: string, schema: z.ZodType<T>): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw inputError(`${at}: is not a record of this version (${issue?.path.join('.') || 'record'}: ${issue?.message}). Remove the line; what it held is made again.`, parsed.error);
+  throw inputError(
+    `${at}: is not a record of this version (${issue?.path.join('.') || 'record'}: ${issue?.message}). Remove the line; what it held is made again.`,
+    parsed.error,
+  );
 }
 
 /** A record as one line. NaN and infinities have no JSON, and would come back as null: they are refused. */

@@ -4,7 +4,12 @@
  * Calls `work` on every item, at most `limit` at a time, in order. After a failure or an abort no further item is begun;
  * those in flight are waited for, so that what they bring is kept; then the first failure is thrown.
  */
-export async function inParallel<T>(items: readonly T[], limit: number, work: (item: T, index: number) => Promise<void>, signal?: AbortSignal): Promise<void> {
+export async function inParallel<T>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T, index: number) => Promise<void>,
+  signal?: AbortSignal,
+): Promise<void> {
   let next = 0;
   let failed: { error: unknown } | null = null;
   const worker = async () => {

@@ -4,7 +4,12 @@ import { inParallel } from './parallel.js';
 
 function recorder(isTTY: boolean) {
   const lines: string[] = [];
-  const stream = { isTTY, write: (text: string) => lines.push(text) > 0, on: () => undefined, columns: 80 } as unknown as NodeJS.WriteStream;
+  const stream = {
+    isTTY,
+    write: (text: string) => lines.push(text) > 0,
+    on: () => undefined,
+    columns: 80,
+  } as unknown as NodeJS.WriteStream;
   return { lines, stream };
 }
 

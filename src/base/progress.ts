@@ -26,7 +26,10 @@ export interface ProgressOptions {
 /** Progress on standard error (or another stream), so that standard output stays clean. */
 export function createProgress({ stream = process.stderr, every = 10_000, now = Date.now }: ProgressOptions = {}): Progress {
   const say = (line: string) => void stream.write(`${line}\n`);
-  return { say, task: (title, total) => (stream.isTTY ? barTask(title, total, stream, now, say) : lineTask(title, total, every, now, say)) };
+  return {
+    say,
+    task: (title, total) => (stream.isTTY ? barTask(title, total, stream, now, say) : lineTask(title, total, every, now, say)),
+  };
 }
 
 const pad = (title: string) => title.padEnd(22);
@@ -99,7 +102,11 @@ class Meter {
   }
 
   summary(title: string, note?: string): string {
-    const parts = [`${pad(title)} ${this.done}/${this.total} in ${duration(this.seconds())}`, this.tokens > 0 ? this.speed() : '', note ?? ''];
+    const parts = [
+      `${pad(title)} ${this.done}/${this.total} in ${duration(this.seconds())}`,
+      this.tokens > 0 ? this.speed() : '',
+      note ?? '',
+    ];
     return parts.filter(Boolean).join('  ');
   }
 }

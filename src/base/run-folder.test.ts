@@ -16,7 +16,8 @@ beforeAll(async () => {
 afterAll(() => rm(home, { recursive: true, force: true }));
 
 const digests = { model: 'm', adapter: 'a', prompts: 'p', spec: { none: 's' } };
-const open = (root: string, settings: object = {}, over: object = {}) => RunFolder.open(root, { config: parseConfig(settings, 'test'), digests, codeVersion: '1', ...over });
+const open = (root: string, settings: object = {}, over: object = {}) =>
+  RunFolder.open(root, { config: parseConfig(settings, 'test'), digests, codeVersion: '1', ...over });
 
 describe('a lock', () => {
   it('admits one writer, then the next', async () => {
@@ -67,13 +68,17 @@ describe('a run folder', () => {
   it('writes what the run depends on', async () => {
     const root = fresh();
     await (await open(root, { name: 'mine' })).close();
-    expect(await readFile(path.join(root, 'run.yaml'), 'utf8')).toMatch(/schemaVersion: 1\nname: mine\nmodel: smollm2-135m-instruct\n[\s\S]*\n {2}model: m\n/);
+    expect(await readFile(path.join(root, 'run.yaml'), 'utf8')).toMatch(
+      /schemaVersion: 1\nname: mine\nmodel: smollm2-135m-instruct\n[\s\S]*\n {2}model: m\n/,
+    );
   });
 
   it('refuses other settings, and leaves the folder free', async () => {
     const root = fresh();
     await (await open(root)).close();
-    await expect(open(root, { rl: { steps: 99 }, judge: { runs: 5 } })).rejects.toThrow(/judge\.runs was 2 and is now 5; rl\.steps was 10 and is now 99\. .*--redo judge/);
+    await expect(open(root, { rl: { steps: 99 }, judge: { runs: 5 } })).rejects.toThrow(
+      /judge\.runs was 2 and is now 5; rl\.steps was 10 and is now 99\. .*--redo judge/,
+    );
     await (await open(root)).close();
   });
 
@@ -96,7 +101,9 @@ describe('a run folder', () => {
   it('refuses other weights under the same name', async () => {
     const root = fresh();
     await (await open(root)).close();
-    await expect(open(root, {}, { digests: { ...digests, model: 'n' } })).rejects.toThrow("the model's weights are others (digest m, now n)");
+    await expect(open(root, {}, { digests: { ...digests, model: 'n' } })).rejects.toThrow(
+      "the model's weights are others (digest m, now n)",
+    );
   });
 
   it('refuses records of another version, and a run.yaml that is damaged', async () => {

@@ -94,7 +94,11 @@ export class RunFolder {
       if (before !== null) refuseOtherSettings(root, before, options);
       const { config, digests, codeVersion } = options;
       const run = { schemaVersion, name: config.name, model: config.engine.model, codeVersion, config, digests };
-      if (before === null || canonicalJson(before.config) !== canonicalJson(config) || canonicalJson(before.digests) !== canonicalJson(digests)) {
+      if (
+        before === null ||
+        canonicalJson(before.config) !== canonicalJson(config) ||
+        canonicalJson(before.digests) !== canonicalJson(digests)
+      ) {
         await writeTextAtomically(paths.runFile(), stringify(run));
       }
       return new RunFolder(paths, lock, before);
@@ -121,17 +125,24 @@ export async function readRunFile(paths: RunPaths): Promise<StoredRun | null> {
   try {
     value = parse(text);
   } catch (error) {
-    throw inputError(`${file}: is not YAML (${(error as Error).message.split('\n')[0]}). Restore it from a copy, or start a new run.`, error);
+    throw inputError(
+      `${file}: is not YAML (${(error as Error).message.split('\n')[0]}). Restore it from a copy, or start a new run.`,
+      error,
+    );
   }
   const version = (value as { schemaVersion?: unknown } | null)?.schemaVersion;
   if (version !== schemaVersion) {
-    throw inputError(`${file}: its records have version ${String(version)}, this program reads version ${schemaVersion}. Use the program that wrote it, or start a new run in another folder.`);
+    throw inputError(
+      `${file}: its records have version ${String(version)}, this program reads version ${schemaVersion}. Use the program that wrote it, or start a new run in another folder.`,
+    );
   }
   const run = RunFile.safeParse(value);
   const config = run.success ? Config.safeParse(run.data.config) : undefined;
   if (!run.success || !config?.success) {
     const issue = (run.success ? config?.error : run.error)?.issues[0];
-    throw inputError(`${file}: is not what this program wrote (${issue?.path.join('.')}: ${issue?.message}). Restore it from a copy, or start a new run.`);
+    throw inputError(
+      `${file}: is not what this program wrote (${issue?.path.join('.')}: ${issue?.message}). Restore it from a copy, or start a new run.`,
+    );
   }
   return { config: config.data, digests: run.data.digests };
 }
@@ -147,9 +158,12 @@ function refuseOtherSettings(root: string, before: StoredRun, { config, digests,
     .map((one) => stageOf(one.path))
     .sort((a, b) => at(a) - at(b))[0];
   for (const what of ['model', 'adapter'] as const) {
-    if (before.digests[what] !== digests[what] && (redo === undefined || at(redo) > 0)) differences.push(`the ${what}'s weights are others (digest ${before.digests[what]}, now ${digests[what]})`);
+    if (before.digests[what] !== digests[what] && (redo === undefined || at(redo) > 0))
+      differences.push(`the ${what}'s weights are others (digest ${before.digests[what]}, now ${digests[what]})`);
   }
   if (differences.length === 0) return;
   const where = stage === undefined || stage === 'prepare' ? 'prepare' : stage;
-  throw inputError(`${root}: was begun with other settings: ${differences.join('; ')}. Start a new run in another folder, or pass --redo ${where} to make that stage and all after it anew.`);
+  throw inputError(
+    `${root}: was begun with other settings: ${differences.join('; ')}. Start a new run in another folder, or pass --redo ${where} to make that stage and all after it anew.`,
+  );
 }

@@ -18,14 +18,20 @@ export interface Arm {
 }
 
 /** Folder of the training that made the arm; null for those that were not trained. */
-const trainingOf = { raw: null, base: null, 'base+spec': null, 'answer-only': 'sft', sft: 'sft', 'sft+rl': 'rl' } as const satisfies Record<ArmName, 'sft' | 'rl' | null>;
+const trainingOf = { raw: null, base: null, 'base+spec': null, 'answer-only': 'sft', sft: 'sft', 'sft+rl': 'rl' } as const satisfies Record<
+  ArmName,
+  'sft' | 'rl' | null
+>;
 
 /** @throws input error when the arm's training has not been done */
 export async function openArm({ bench, paths, specs }: Pick<StageContext, 'bench' | 'paths' | 'specs'>, name: ArmName): Promise<Arm> {
   const stage = trainingOf[name];
   if (stage !== null) {
     const key = await finishedKey(paths.training(name, stage));
-    if (key === null) throw inputError(`${paths.training(name, stage)}: the arm ${name} has not been trained. Run \`deliberate ${stage} ${paths.root}\` first.`);
+    if (key === null)
+      throw inputError(
+        `${paths.training(name, stage)}: the arm ${name} has not been trained. Run \`deliberate ${stage} ${paths.root}\` first.`,
+      );
     return { name, model: await bench.tuned(paths.adapter(name, stage)), digest: key, context: [] };
   }
   if (name === 'raw') {

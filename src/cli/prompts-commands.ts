@@ -21,11 +21,24 @@ export interface ImportFlags {
 /** @throws input error for a format, a column or a label that cannot be understood */
 export async function promptsImport(file: string, flags: ImportFlags): Promise<void> {
   const format = flags.format ?? path.extname(file).slice(1).toLowerCase();
-  if (format !== 'csv' && format !== 'jsonl') throw inputError(`${file}: the format ${JSON.stringify(format)} is not known; pass --format csv or --format jsonl.`);
-  const columns = { prompt: flags.prompt, ...(flags.category && { category: flags.category }), ...(flags.ideal && { ideal: flags.ideal }), ...(flags.id && { id: flags.id }) };
-  const { prompts, duplicates } = await importPrompts(file, { format, columns, source: flags.source ?? path.basename(file), ideals: labelMeanings(flags.label ?? []) });
+  if (format !== 'csv' && format !== 'jsonl')
+    throw inputError(`${file}: the format ${JSON.stringify(format)} is not known; pass --format csv or --format jsonl.`);
+  const columns = {
+    prompt: flags.prompt,
+    ...(flags.category && { category: flags.category }),
+    ...(flags.ideal && { ideal: flags.ideal }),
+    ...(flags.id && { id: flags.id }),
+  };
+  const { prompts, duplicates } = await importPrompts(file, {
+    format,
+    columns,
+    source: flags.source ?? path.basename(file),
+    ideals: labelMeanings(flags.label ?? []),
+  });
   await writeJsonl(flags.out, prompts);
-  console.log(`${flags.out}: ${prompts.length} prompts${duplicates.length > 0 ? `; ${duplicates.length} repeated ones left out` : ''}. Next: deliberate prompts split ${flags.out}`);
+  console.log(
+    `${flags.out}: ${prompts.length} prompts${duplicates.length > 0 ? `; ${duplicates.length} repeated ones left out` : ''}. Next: deliberate prompts split ${flags.out}`,
+  );
 }
 
 /** `unsafe=refuse` */
@@ -34,7 +47,8 @@ function labelMeanings(labels: readonly string[]): Record<string, ResponseKind> 
     labels.map((label) => {
       const at = label.lastIndexOf('=');
       const kind = ResponseKind.safeParse(label.slice(at + 1));
-      if (at < 1 || !kind.success) throw inputError(`--label ${label}: write it as label=kind, where the kind is one of ${ResponseKind.options.join(', ')}.`);
+      if (at < 1 || !kind.success)
+        throw inputError(`--label ${label}: write it as label=kind, where the kind is one of ${ResponseKind.options.join(', ')}.`);
       return [label.slice(0, at), kind.data];
     }),
   );
@@ -43,8 +57,13 @@ function labelMeanings(labels: readonly string[]): Record<string, ResponseKind> 
 export async function promptsSplit(file: string, { seed, out }: { seed: number; out?: string }): Promise<void> {
   const split = splitPrompts(await loadPrompts(file), { seed });
   const overlaps = overlapAcrossSplits(split);
-  if (overlaps.length > 0) throw inputError(`${file}: ${overlaps.length} pairs of near-duplicates would stand in two splits, for example ${overlaps[0]?.a} and ${overlaps[0]?.b}.`);
+  if (overlaps.length > 0)
+    throw inputError(
+      `${file}: ${overlaps.length} pairs of near-duplicates would stand in two splits, for example ${overlaps[0]?.a} and ${overlaps[0]?.b}.`,
+    );
   await writeJsonl(out ?? file, split);
   const count = (name: string) => split.filter((prompt) => prompt.split === name).length;
-  console.log(`${out ?? file}: ${count('train')} train, ${count('validation')} validation, ${count('test')} test; no near-duplicates across.`);
+  console.log(
+    `${out ?? file}: ${count('train')} train, ${count('validation')} validation, ${count('test')} test; no near-duplicates across.`,
+  );
 }

@@ -30,7 +30,18 @@ export async function runCommand({ root, config, stages = stageNames, redo, sign
   const prompts = await loadPrompts(promptsFile(config));
   const bench = await openWorkbench({ engine: config.engine, seed: config.seed, progress, signal });
   try {
-    const result = await runStages({ root, config, spec, prompts, bench, progress, codeVersion: await packageVersion(), stages, signal, ...(redo && { redo }) });
+    const result = await runStages({
+      root,
+      config,
+      spec,
+      prompts,
+      bench,
+      progress,
+      codeVersion: await packageVersion(),
+      stages,
+      signal,
+      ...(redo && { redo }),
+    });
     tell(result, root, (performance.now() - started) / 60_000);
   } finally {
     await bench.close();

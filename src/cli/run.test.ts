@@ -62,8 +62,19 @@ async function contents(root: string): Promise<Record<string, string>> {
 describe('a whole run', () => {
   it('leaves every file of the run folder, and a report', async () => {
     const files = await readdir(whole.root, { recursive: true });
-    for (const file of ['run.yaml', 'prompts.jsonl', 'completions.jsonl', 'judgements.jsonl', 'sft.jsonl', 'funnel.json', 'scorecard.json', 'report.html']) expect(files).toContain(file);
-    for (const arm of ['base', 'base+spec', 'answer-only', 'sft', 'sft+rl']) expect(files).toContain(path.join('arms', arm, 'evals', 'forbidden-plain.jsonl'));
+    for (const file of [
+      'run.yaml',
+      'prompts.jsonl',
+      'completions.jsonl',
+      'judgements.jsonl',
+      'sft.jsonl',
+      'funnel.json',
+      'scorecard.json',
+      'report.html',
+    ])
+      expect(files).toContain(file);
+    for (const arm of ['base', 'base+spec', 'answer-only', 'sft', 'sft+rl'])
+      expect(files).toContain(path.join('arms', arm, 'evals', 'forbidden-plain.jsonl'));
     expect(files.filter((file) => /checkpoint-|candidate-|\.lock|\.writer|\.new$/.test(file))).toEqual([]);
   });
 
@@ -75,7 +86,11 @@ describe('a whole run', () => {
 
     // Every line of every compiled specification, but for short headings.
     const specs = new CompiledSpecs(spec, 1000, (text) => Math.ceil(text.length / 4));
-    const lines = new Set(['none', ...spec.categories.map(({ name }) => name)].flatMap((category) => specs.text(category).split('\n')).filter((line) => line.length > 30));
+    const lines = new Set(
+      ['none', ...spec.categories.map(({ name }) => name)]
+        .flatMap((category) => specs.text(category).split('\n'))
+        .filter((line) => line.length > 30),
+    );
     const holdsSpec = (text: string) => [...lines].some((line) => text.includes(line));
     expect(holdsSpec(specs.text('violence'))).toBe(true);
     expect(records.flatMap(({ messages }) => messages).filter(({ content }) => holdsSpec(content))).toEqual([]);
@@ -182,7 +197,9 @@ describe('a folder that is not to be touched', () => {
   });
 
   it('refuses other settings, and says which', async () => {
-    await expect(start(whole.root, { config: config({ sft: { ...settings.sft, epochs: 5 } }) })).rejects.toThrow(/sft\.epochs was 2 and is now 5.*--redo sft/s);
+    await expect(start(whole.root, { config: config({ sft: { ...settings.sft, epochs: 5 } }) })).rejects.toThrow(
+      /sft\.epochs was 2 and is now 5.*--redo sft/s,
+    );
     await expect(start(whole.root, { config: config({ seed: 7 }) })).rejects.toThrow(/seed was 0 and is now 7/);
   });
 
@@ -197,9 +214,13 @@ describe('a folder that is not to be touched', () => {
   });
 
   it('says what is missing when a stage is asked for too early', async () => {
-    await expect(start(path.join(home, 'early'), { stages: ['judge'] })).rejects.toThrow(/judge needs what generate makes.*deliberate generate/s);
+    await expect(start(path.join(home, 'early'), { stages: ['judge'] })).rejects.toThrow(
+      /judge needs what generate makes.*deliberate generate/s,
+    );
     await expect(start(path.join(home, 'early'), { stages: ['rl'] })).rejects.toThrow(/deliberate sft/);
-    await expect(start(path.join(home, 'early'), { stages: ['eval'], config: config({ eval: { ...settings.eval, arms: ['sft'] } }) })).rejects.toThrow(/sft has not been trained/);
+    await expect(
+      start(path.join(home, 'early'), { stages: ['eval'], config: config({ eval: { ...settings.eval, arms: ['sft'] } }) }),
+    ).rejects.toThrow(/sft has not been trained/);
   });
 });
 

@@ -75,15 +75,25 @@ export async function runStages(options: RunOptions): Promise<RunResult> {
 
 function digestsOf(spec: Spec, prompts: readonly Prompt[], bench: Workbench): Digests {
   const categories = ['none', ...spec.categories.map(({ name }) => name)];
-  return { ...bench.digests, prompts: contentId(prompts), spec: Object.fromEntries(categories.map((name) => [name, categoryDigest(spec, name)])) };
+  return {
+    ...bench.digests,
+    prompts: contentId(prompts),
+    spec: Object.fromEntries(categories.map((name) => [name, categoryDigest(spec, name)])),
+  };
 }
 
 function sayWhatChanged(progress: Progress, spec: Spec, before: Digests | null, now: Digests): void {
   if (before === null) return;
   const changed = Object.keys(now.spec).filter((name) => before.spec[name] !== now.spec[name]);
   const all = changed.length > spec.categories.length;
-  if (all) progress.say('A summary, principle or style of the specification has changed, which every category sees: all completions are made again.');
-  else if (changed.length > 0) progress.say(`The specification has changed for ${changed.join(', ')}: the completions of that alone are made again, then the training.`);
+  if (all)
+    progress.say(
+      'A summary, principle or style of the specification has changed, which every category sees: all completions are made again.',
+    );
+  else if (changed.length > 0)
+    progress.say(
+      `The specification has changed for ${changed.join(', ')}: the completions of that alone are made again, then the training.`,
+    );
   if (before.prompts !== now.prompts) progress.say('The prompts have changed: completions are made for the new ones.');
 }
 
@@ -109,17 +119,37 @@ class Stages {
     const asked = [...train, ...ordinary];
     await this.sayCost(asked);
 
-    const completions = await this.stage('generate', () => generate(context, asked), () => readJsonl(paths.completions(), Completion).then(current(asked.flatMap((prompt) => completionIds(context, prompt)))));
-    const judgements = await this.stage('judge', () => judge(context, asked, completions), () => readJsonl(paths.judgements(), Judgement));
-    const records = await this.stage('filter', () => this.filter(asked, completions, judgements), () => readJsonl(paths.sftRecords(), SftRecord));
+    const completions = await this.stage(
+      'generate',
+      () => generate(context, asked),
+      () => readJsonl(paths.completions(), Completion).then(current(asked.flatMap((prompt) => completionIds(context, prompt)))),
+    );
+    const judgements = await this.stage(
+      'judge',
+      () => judge(context, asked, completions),
+      () => readJsonl(paths.judgements(), Judgement),
+    );
+    const records = await this.stage(
+      'filter',
+      () => this.filter(asked, completions, judgements),
+      () => readJsonl(paths.sftRecords(), SftRecord),
+    );
     if (wanted.has('sft')) {
       await trainSft(context, 'answer-only', records);
       await trainSft(context, 'sft', records);
     }
     if (wanted.has('rl') && config.rl.steps > 0) {
       const key = sftKey(context, 'sft', records);
-      if ((await finishedKey(paths.training('sft', 'sft'))) !== key) throw inputError(`${paths.training('sft', 'sft')}: holds no finished SFT on the records of ${paths.sftRecords()}. Run \`deliberate sft ${paths.root}\` first.`);
-      await trainRl(context, { start: { folder: paths.adapter('sft', 'sft'), key }, train, ordinary, validation: this.prepared.validation });
+      if ((await finishedKey(paths.training('sft', 'sft'))) !== key)
+        throw inputError(
+          `${paths.training('sft', 'sft')}: holds no finished SFT on the records of ${paths.sftRecords()}. Run \`deliberate sft ${paths.root}\` first.`,
+        );
+      await trainRl(context, {
+        start: { folder: paths.adapter('sft', 'sft'), key },
+        train,
+        ordinary,
+        validation: this.prepared.validation,
+      });
     }
     signal?.throwIfAborted();
     const scorecard = wanted.has('eval') ? await evaluateArms(context, this.prepared.test) : null;
@@ -134,12 +164,18 @@ class Stages {
     const made = await read();
     const next = stageNames.find((stage) => this.wanted.has(stage) && stageNames.indexOf(stage) === stageNames.indexOf(name) + 1);
     if (made.length === 0 && next !== undefined && name !== 'judge') {
-      throw inputError(`${this.context.paths.root}: ${next} needs what ${name} makes, and there is nothing of it. Run \`deliberate ${name} ${this.context.paths.root}\` first.`);
+      throw inputError(
+        `${this.context.paths.root}: ${next} needs what ${name} makes, and there is nothing of it. Run \`deliberate ${name} ${this.context.paths.root}\` first.`,
+      );
     }
     return made;
   }
 
-  private async filter(asked: readonly Prompt[], completions: readonly Completion[], judgements: readonly Judgement[]): Promise<SftRecord[]> {
+  private async filter(
+    asked: readonly Prompt[],
+    completions: readonly Completion[],
+    judgements: readonly Judgement[],
+  ): Promise<SftRecord[]> {
     const { config, paths, progress } = this.context;
     const { records, funnel } = filterCompletions(asked, completions, judgements, config.filter, config.seed);
     await writeJsonl(paths.sftRecords(), records);
@@ -153,8 +189,12 @@ class Stages {
     const made = new Set((await readJsonl(paths.completions(), Completion)).map(({ id }) => id));
     const open = asked.filter((prompt) => completionIds(this.context, prompt).some((id) => !made.has(id)));
     const specTokens = [...new Set(open.map(categoryOf))].reduce((sum, category) => sum + specs.tokens(category), 0);
-    const costs = estimateCost(config, { generate: open.length, specTokens }).filter(({ stage }) => stage === 'start' || this.wanted.has(stage as StageName));
-    progress.say(`${made.size > 0 ? `${asked.length - open.length} of ${asked.length} prompts have their completions already. ` : ''}What is ahead, by estimate:\n${costTable(costs)}`);
+    const costs = estimateCost(config, { generate: open.length, specTokens }).filter(
+      ({ stage }) => stage === 'start' || this.wanted.has(stage as StageName),
+    );
+    progress.say(
+      `${made.size > 0 ? `${asked.length - open.length} of ${asked.length} prompts have their completions already. ` : ''}What is ahead, by estimate:\n${costTable(costs)}`,
+    );
   }
 }
 

@@ -33,7 +33,10 @@ export async function configOfRun(root: string, file: string | undefined, flags:
 
 async function readYaml(file: string): Promise<unknown> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw inputError(`${file}: cannot be read (${error.code}). Give the path of a YAML file with settings; \`deliberate config\` prints all of them.`, error);
+    throw inputError(
+      `${file}: cannot be read (${error.code}). Give the path of a YAML file with settings; \`deliberate config\` prints all of them.`,
+      error,
+    );
   });
   try {
     return parse(text) ?? {};
@@ -66,13 +69,17 @@ function parseSets(sets: readonly string[]): unknown {
     const at = set.indexOf('=');
     if (at < 1) throw inputError(`--set ${set}: write it as section.setting=value, for example --set rl.steps=20`);
     const value = parse(set.slice(at + 1)) as unknown;
-    const nested = set.slice(0, at).split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
+    const nested = set
+      .slice(0, at)
+      .split('.')
+      .reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
     return mergeSettings(settings, nested);
   }, {});
 }
 
 export const specFolder = (config: Pick<Config, 'spec'>): string => config.spec ?? path.join(packageRoot, 'spec');
-export const promptsFile = (config: Pick<Config, 'prompts'>): string => config.prompts.file ?? path.join(packageRoot, 'data', 'prompts.jsonl');
+export const promptsFile = (config: Pick<Config, 'prompts'>): string =>
+  config.prompts.file ?? path.join(packageRoot, 'data', 'prompts.jsonl');
 
 export async function packageVersion(): Promise<string> {
   return (JSON.parse(await readFile(path.join(packageRoot, 'package.json'), 'utf8')) as { version: string }).version;

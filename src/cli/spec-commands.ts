@@ -31,12 +31,16 @@ export async function specLint(folder: string, { maxTokens }: { maxTokens: numbe
   for (const finding of findings) console.log(`${finding.severity === 'error' ? 'error  ' : 'warning'}  ${formatFinding(finding)}`);
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   if (errors > 0) throw inputError(`${folder}: ${errors} ${errors === 1 ? 'error' : 'errors'} in the specification, listed above.`);
-  console.log(`${folder}: ${findings.length === 0 ? 'nothing to find fault with' : `${findings.length} ${findings.length === 1 ? 'warning' : 'warnings'}`}.`);
+  console.log(
+    `${folder}: ${findings.length === 0 ? 'nothing to find fault with' : `${findings.length} ${findings.length === 1 ? 'warning' : 'warnings'}`}.`,
+  );
 }
 
 export async function specShow(folder: string, { category, maxTokens }: { category?: string; maxTokens: number }): Promise<void> {
   const spec = await loadSpec(folder);
-  console.log(category === undefined ? renderOverview(spec) : renderCategory(spec, category, { maxTokens, countTokens: await tokenCounter() }));
+  console.log(
+    category === undefined ? renderOverview(spec) : renderCategory(spec, category, { maxTokens, countTokens: await tokenCounter() }),
+  );
 }
 
 export async function specDiff(before: string, after: string): Promise<void> {

@@ -41,7 +41,13 @@ Point to an expert.
 const build = (gardenText = garden, kitchenText = kitchen): Spec => ({
   categories: [parse('garden.md', gardenText), parse('kitchen.md', kitchenText)],
   principles: [{ text: 'Be kind.', file: 'principles.md', line: 1 }],
-  styles: (['refuse', 'safe-complete', 'comply'] as const).map((kind, i) => ({ code: `S${i + 1}`, kind, text: 'So.', file: 'styles.md', line: i + 1 })),
+  styles: (['refuse', 'safe-complete', 'comply'] as const).map((kind, i) => ({
+    code: `S${i + 1}`,
+    kind,
+    text: 'So.',
+    file: 'styles.md',
+    line: i + 1,
+  })),
 });
 const spec = build();
 const countTokens = (text: string) => text.split(/\s+/).length;
@@ -88,7 +94,14 @@ growing roses: Roses harm nobody.`,
   it('drops reasons, then examples, exclusions and definitions before any clause', () => {
     const { text, dropped, tokens } = compile(countTokens(`${summary}\n${clauses}`));
     expect(text).toBe(`${summary}\n${clauses}`);
-    expect(dropped).toEqual(['rationale of G1', 'example 1 of G3', 'example 2 of G1', 'example 1 of G1', 'exclusion 1 of G1', 'definition of Bed']);
+    expect(dropped).toEqual([
+      'rationale of G1',
+      'example 1 of G3',
+      'example 2 of G1',
+      'example 1 of G1',
+      'exclusion 1 of G1',
+      'definition of Bed',
+    ]);
     expect(tokens).toBe(countTokens(text));
   });
 
@@ -112,7 +125,9 @@ growing roses: Roses harm nobody.`,
   });
 
   it('refuses an unknown category and names the nearest', () => {
-    expect(() => compile(1000, 'Gardens')).toThrow('unknown category "Gardens" (did you mean "garden"?); the specification has garden, kitchen, and "none"');
+    expect(() => compile(1000, 'Gardens')).toThrow(
+      'unknown category "Gardens" (did you mean "garden"?); the specification has garden, kitchen, and "none"',
+    );
     expect(() => compile(1000, 'physics')).toThrow(/^unknown category "physics"; the specification has/);
   });
 });
@@ -142,7 +157,11 @@ describe('diffSpecs', () => {
     const after = build(garden.replace('Never say how', 'Never').replace('### G2: building', '### G9: building'));
     const diff = diffSpecs(spec, after);
     expect(diff).toMatchObject({ touched: ['garden'], touchesAll: false });
-    expect(diff.changes.map((c) => [c.what, c.name, c.change])).toEqual([['clause', 'G2', 'removed'], ['clause', 'G3', 'changed'], ['clause', 'G9', 'added']]);
+    expect(diff.changes.map((c) => [c.what, c.name, c.change])).toEqual([
+      ['clause', 'G2', 'removed'],
+      ['clause', 'G3', 'changed'],
+      ['clause', 'G9', 'added'],
+    ]);
     expect(diff.changes[1]?.fields).toEqual([{ field: 'text', before: 'Never say how.', after: 'Never.' }]);
     expect(formatDiff(diff)).toContain('~ garden clause G3\n    text\n      - Never say how.\n      + Never.');
   });
@@ -163,7 +182,8 @@ describe('diffSpecs', () => {
 });
 
 describe('lintSpec', () => {
-  const rules = (text: string, kitchenText = kitchen, options = {}) => lintSpec(build(text, kitchenText), { countTokens, ...options }).map((f) => `${f.rule} ${f.file}:${f.line}`);
+  const rules = (text: string, kitchenText = kitchen, options = {}) =>
+    lintSpec(build(text, kitchenText), { countTokens, ...options }).map((f) => `${f.rule} ${f.file}:${f.line}`);
 
   it('finds nothing in a good specification', () => expect(rules(garden)).toEqual([]));
   it('finds a code used twice', () => expect(rules(garden, kitchen.replace('K1', 'G3'))).toEqual(['duplicate-code kitchen.md:4']));
@@ -194,7 +214,9 @@ describe('lintSpec', () => {
 describe('render', () => {
   it('closes with the cost and what was dropped', () => {
     expect(renderCategory(spec, 'garden', { maxTokens: 1000, countTokens })).toMatch(/— \d+ tokens; nothing was dropped$/);
-    expect(renderCategory(spec, 'garden', { maxTokens: countTokens(summary) + 20, countTokens })).toMatch(/dropped to fit \d+: 1 rationale, 3 examples, 1 exclusion, 1 definition, clause G2, clause G3$/);
+    expect(renderCategory(spec, 'garden', { maxTokens: countTokens(summary) + 20, countTokens })).toMatch(
+      /dropped to fit \d+: 1 rationale, 3 examples, 1 exclusion, 1 definition, clause G2, clause G3$/,
+    );
   });
   it('lists the categories', () => {
     expect(renderOverview(spec)).toMatch(/garden +2 +0 +1 +garden\.md/);

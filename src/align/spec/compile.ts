@@ -91,7 +91,10 @@ const summaryLines = (spec: Spec): string[] => [
 ];
 
 const generalLines = (spec: Spec): string[] => [
-  ...section('Principles', spec.principles.map((principle) => principle.text)),
+  ...section(
+    'Principles',
+    spec.principles.map((principle) => principle.text),
+  ),
   ...section('Styles', spec.styles.map(styleLine)),
 ];
 
@@ -105,14 +108,25 @@ function detailLines(category: Category, left: ReadonlySet<object>): string[] {
     `Policy on ${category.title}`,
     ...category.styles.map(styleLine),
     ...clauses.map(clauseLine),
-    ...section('Definitions', category.definitions.filter((d) => left.has(d)).map((d) => `${d.term}: ${d.text}`)),
-    ...section('Exclusions', clauses.flatMap((clause) =>
-      clause.exclusions.filter((e) => left.has(e)).map((e) => `${clause.subject}: ${e.text}`))),
-    ...section('Examples', clauses.flatMap((clause) => {
-      const examples = clause.examples.filter((e) => left.has(e)).map((e) => `"${e.text}"`);
-      return examples.length === 0 ? [] : [`${clause.subject}: ${examples.join('; ')}`];
-    })),
-    ...section('Reasons', reasons.map((clause) => `${clause.subject}: ${clause.rationale}`)),
+    ...section(
+      'Definitions',
+      category.definitions.filter((d) => left.has(d)).map((d) => `${d.term}: ${d.text}`),
+    ),
+    ...section(
+      'Exclusions',
+      clauses.flatMap((clause) => clause.exclusions.filter((e) => left.has(e)).map((e) => `${clause.subject}: ${e.text}`)),
+    ),
+    ...section(
+      'Examples',
+      clauses.flatMap((clause) => {
+        const examples = clause.examples.filter((e) => left.has(e)).map((e) => `"${e.text}"`);
+        return examples.length === 0 ? [] : [`${clause.subject}: ${examples.join('; ')}`];
+      }),
+    ),
+    ...section(
+      'Reasons',
+      reasons.map((clause) => `${clause.subject}: ${clause.rationale}`),
+    ),
   ];
 }
 

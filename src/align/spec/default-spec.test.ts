@@ -13,21 +13,33 @@ const countTokens = (text: string) => Math.ceil(text.length / 4);
 describe('the default specification', () => {
   it('has the seven categories of the paper', () => {
     expect(spec.categories.map((category) => category.name)).toEqual([
-      'erotic-content', 'extremism', 'harassment', 'illicit-behaviour', 'regulated-advice', 'self-harm', 'violence',
+      'erotic-content',
+      'extremism',
+      'harassment',
+      'illicit-behaviour',
+      'regulated-advice',
+      'self-harm',
+      'violence',
     ]);
   });
 
-  it.each(spec.categories.map((category) => [category.name, category] as const))('%s fits 1,000 tokens with every clause', (name, category) => {
-    const compiled = compileSpec(spec, name, { maxTokens: 1000, countTokens });
-    expect(compiled.dropped.filter((part) => part.startsWith('clause'))).toEqual([]);
-    expect(category.clauses.length).toBeGreaterThanOrEqual(10);
-    for (const clause of category.clauses) expect(compiled.text).toContain(`[${clause.code}]`);
-  });
+  it.each(spec.categories.map((category) => [category.name, category] as const))(
+    '%s fits 1,000 tokens with every clause',
+    (name, category) => {
+      const compiled = compileSpec(spec, name, { maxTokens: 1000, countTokens });
+      expect(compiled.dropped.filter((part) => part.startsWith('clause'))).toEqual([]);
+      expect(category.clauses.length).toBeGreaterThanOrEqual(10);
+      for (const clause of category.clauses) expect(compiled.text).toContain(`[${clause.code}]`);
+    },
+  );
 
-  it.each(spec.categories.map((category) => [category.name, category] as const))('%s has all three rulings and an exception for supplied text', (_name, category) => {
-    expect(new Set(category.clauses.map((clause) => clause.ruling))).toEqual(new Set(['comply', 'refuse', 'safe-complete']));
-    expect(category.clauses.some((clause) => clause.ruling === 'comply' && clause.subject.startsWith('translating'))).toBe(true);
-  });
+  it.each(spec.categories.map((category) => [category.name, category] as const))(
+    '%s has all three rulings and an exception for supplied text',
+    (_name, category) => {
+      expect(new Set(category.clauses.map((clause) => clause.ruling))).toEqual(new Set(['comply', 'refuse', 'safe-complete']));
+      expect(category.clauses.some((clause) => clause.ruling === 'comply' && clause.subject.startsWith('translating'))).toBe(true);
+    },
+  );
 
   it('has nothing that lint finds', () => expect(lintSpec(spec, { countTokens })).toEqual([]));
 

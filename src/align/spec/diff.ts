@@ -24,7 +24,10 @@ export interface SpecDiff {
 /** Compares by code, so that a moved clause is no change; renaming a code removes one clause and adds another. */
 export function diffSpecs(before: Spec, after: Spec): SpecDiff {
   const changes: SpecChange[] = [];
-  const names = union(before.categories.map((c) => c.name), after.categories.map((c) => c.name));
+  const names = union(
+    before.categories.map((c) => c.name),
+    after.categories.map((c) => c.name),
+  );
   const find = (spec: Spec, name: string) => spec.categories.find((category) => category.name === name);
   for (const name of names) {
     const [old, now] = [find(before, name), find(after, name)];
@@ -33,14 +36,23 @@ export function diffSpecs(before: Spec, after: Spec): SpecDiff {
   }
   const principles = [before, after].map((spec) => spec.principles.map((principle) => principle.text).join('\n')) as [string, string];
   if (principles[0] !== principles[1]) {
-    changes.push({ what: 'principles', category: null, name: '', change: 'changed', fields: fieldsThatDiffer({ text: principles[0] }, { text: principles[1] }) });
+    changes.push({
+      what: 'principles',
+      category: null,
+      name: '',
+      change: 'changed',
+      fields: fieldsThatDiffer({ text: principles[0] }, { text: principles[1] }),
+    });
   }
   changes.push(...diffEntries('style', null, before.styles.map(styleEntry), after.styles.map(styleEntry)));
   const digest = (spec: Spec, name: string) => (find(spec, name) === undefined ? null : categoryDigest(spec, name));
   const touched = names.filter((name) => digest(before, name) !== digest(after, name));
   for (const name of touched) {
     // A digest may differ by the order of clauses alone; say so rather than touch a category without a reason.
-    if (!changes.some((change) => change.category === name || change.category === null) && compileSummary(before) === compileSummary(after)) {
+    if (
+      !changes.some((change) => change.category === name || change.category === null) &&
+      compileSummary(before) === compileSummary(after)
+    ) {
       changes.push({ what: 'order', category: name, name: '', change: 'changed', fields: [] });
     }
   }
@@ -87,7 +99,9 @@ function diffCategory(before: Category, after: Category): SpecChange[] {
   });
   const [old, now] = [entries(before), entries(after)];
   return [
-    ...(summary.length === 0 ? [] : [{ what: 'summary' as const, category: after.name, name: '', change: 'changed' as const, fields: summary }]),
+    ...(summary.length === 0
+      ? []
+      : [{ what: 'summary' as const, category: after.name, name: '', change: 'changed' as const, fields: summary }]),
     ...diffEntries('definition', after.name, old.definitions, now.definitions),
     ...diffEntries('clause', after.name, old.clauses, now.clauses),
     ...diffEntries('style', after.name, old.styles, now.styles),
@@ -97,7 +111,10 @@ function diffCategory(before: Category, after: Category): SpecChange[] {
 const styleEntry = ({ code, kind, text }: Spec['styles'][number]): Entry => ({ name: code, fields: { kind, text } });
 
 function diffEntries(what: SpecChange['what'], category: string | null, before: readonly Entry[], after: readonly Entry[]): SpecChange[] {
-  return union(before.map((e) => e.name), after.map((e) => e.name)).flatMap((name): SpecChange[] => {
+  return union(
+    before.map((e) => e.name),
+    after.map((e) => e.name),
+  ).flatMap((name): SpecChange[] => {
     const [old, now] = [before.find((e) => e.name === name), after.find((e) => e.name === name)];
     if (old === undefined) return [{ what, category, name, change: 'added', fields: [] }];
     if (now === undefined) return [{ what, category, name, change: 'removed', fields: [] }];

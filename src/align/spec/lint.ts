@@ -45,8 +45,19 @@ const clausesOf = (spec: Spec): Clause[] => spec.categories.flatMap((category) =
 
 function missingParts(spec: Spec): Finding[] {
   return spec.categories.flatMap((category) => [
-    ...(category.summary === '' ? [finding('no-summary', 'error', category, `${category.name} has no summary; write one paragraph under its title`)] : []),
-    ...(category.clauses.length === 0 ? [finding('no-clauses', 'error', category, `${category.name} has no clause; write one as "### CODE: subject" under Allowed, Disallowed or Safe completion`)] : []),
+    ...(category.summary === ''
+      ? [finding('no-summary', 'error', category, `${category.name} has no summary; write one paragraph under its title`)]
+      : []),
+    ...(category.clauses.length === 0
+      ? [
+          finding(
+            'no-clauses',
+            'error',
+            category,
+            `${category.name} has no clause; write one as "### CODE: subject" under Allowed, Disallowed or Safe completion`,
+          ),
+        ]
+      : []),
     ...[...category.clauses, ...category.styles]
       .filter((entry) => entry.code === '')
       .map((entry) => finding('missing-code', 'error', entry, 'no code here, so nothing can cite it; give it one')),
@@ -59,7 +70,14 @@ function missingStyles(spec: Spec): Finding[] {
     const styled = new Set([...category.styles, ...spec.styles].map((style) => style.kind));
     return ResponseKind.options
       .filter((kind) => !styled.has(kind) && category.clauses.some((clause) => clause.ruling === kind))
-      .map((kind) => finding('no-style', 'error', category, `${category.name} has clauses that rule ${kind}, but no style says how such an answer looks; add one to styles.md or under "## Style"`));
+      .map((kind) =>
+        finding(
+          'no-style',
+          'error',
+          category,
+          `${category.name} has clauses that rule ${kind}, but no style says how such an answer looks; add one to styles.md or under "## Style"`,
+        ),
+      );
   });
 }
 
@@ -68,13 +86,27 @@ function danglingReferences(spec: Spec): Finding[] {
   return clausesOf(spec).flatMap((clause) =>
     clause.exclusions.flatMap(({ refersTo, line }): Finding[] => {
       const at = { file: clause.file, line };
-      if (refersTo.length === 0) return [finding('no-reference', 'warning', at, `this exclusion of ${clause.code} does not say which clause holds instead; name its code`)];
+      if (refersTo.length === 0)
+        return [
+          finding('no-reference', 'warning', at, `this exclusion of ${clause.code} does not say which clause holds instead; name its code`),
+        ];
       return refersTo
         .filter((code) => !codes.includes(code) || code === clause.code)
         .map((code) => {
-          if (code === clause.code) return finding('dangling-reference', 'error', at, `this exclusion of ${code} refers to ${code} itself; name the clause that holds instead`);
+          if (code === clause.code)
+            return finding(
+              'dangling-reference',
+              'error',
+              at,
+              `this exclusion of ${code} refers to ${code} itself; name the clause that holds instead`,
+            );
           const near = nearest(code, codes);
-          return finding('dangling-reference', 'error', at, `there is no clause ${code}${near === undefined ? '' : ` (did you mean ${near}?)`}; name one that exists`);
+          return finding(
+            'dangling-reference',
+            'error',
+            at,
+            `there is no clause ${code}${near === undefined ? '' : ` (did you mean ${near}?)`}; name one that exists`,
+          );
         });
     }),
   );
@@ -85,14 +117,24 @@ function contradictions(spec: Spec): Finding[] {
   const seen = new Map<string, { clause: Clause; line: number }>();
   return clausesOf(spec).flatMap((clause) =>
     clause.examples.flatMap(({ text, line }): Finding[] => {
-      const key = text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, ' ').trim();
+      const key = text
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}]+/gu, ' ')
+        .trim();
       const earlier = seen.get(key);
       if (earlier === undefined) {
         seen.set(key, { clause, line });
         return [];
       }
       if (earlier.clause.ruling === clause.ruling) return [];
-      return [finding('contradiction', 'error', { file: clause.file, line }, `${clause.code} (${clause.ruling}) and ${earlier.clause.code} (${earlier.clause.ruling}, ${earlier.clause.file}:${earlier.line}) quote the same example; keep it under one`)];
+      return [
+        finding(
+          'contradiction',
+          'error',
+          { file: clause.file, line },
+          `${clause.code} (${clause.ruling}) and ${earlier.clause.code} (${earlier.clause.ruling}, ${earlier.clause.file}:${earlier.line}) quote the same example; keep it under one`,
+        ),
+      ];
     }),
   );
 }
@@ -101,20 +143,43 @@ function tooLong(spec: Spec, { countTokens, maxTokens = 1000, maxLineTokens = 60
   const findings: Finding[] = [];
   const line = (at: { file: string; line: number }, what: string, text: string) => {
     const tokens = countTokens(text);
-    if (tokens > maxLineTokens) findings.push(finding('too-long', 'warning', at, `${what} takes ${tokens} tokens, more than ${maxLineTokens}; shorten it, or move its reasons to a second paragraph`));
+    if (tokens > maxLineTokens)
+      findings.push(
+        finding(
+          'too-long',
+          'warning',
+          at,
+          `${what} takes ${tokens} tokens, more than ${maxLineTokens}; shorten it, or move its reasons to a second paragraph`,
+        ),
+      );
   };
   for (const category of spec.categories) line(category, `the summary of ${category.name}`, category.summary);
-  for (const style of [...spec.styles, ...spec.categories.flatMap((category) => category.styles)]) line(style, `the style ${style.code}`, styleLine(style));
+  for (const style of [...spec.styles, ...spec.categories.flatMap((category) => category.styles)])
+    line(style, `the style ${style.code}`, styleLine(style));
   for (const clause of clausesOf(spec)) line(clause, `the clause ${clause.code}`, clauseLine(clause));
   const shared = countTokens(compileSummary(spec));
   for (const category of spec.categories) {
     if (shared > maxTokens) {
-      findings.push(finding('over-budget', 'error', category, `summaries, principles and styles alone take ${shared} tokens, more than the budget of ${maxTokens}; shorten them or raise the budget`));
+      findings.push(
+        finding(
+          'over-budget',
+          'error',
+          category,
+          `summaries, principles and styles alone take ${shared} tokens, more than the budget of ${maxTokens}; shorten them or raise the budget`,
+        ),
+      );
       break;
     }
     const dropped = dropsOf(spec, category.name, maxTokens, countTokens);
     if (dropped === null || dropped.length > 0) {
-      findings.push(finding('over-budget', 'warning', category, `${category.name} does not fit ${maxTokens} tokens${dropped === null ? ' at all' : ` without losing ${dropped.join(', ')}`}; shorten it or raise the budget`));
+      findings.push(
+        finding(
+          'over-budget',
+          'warning',
+          category,
+          `${category.name} does not fit ${maxTokens} tokens${dropped === null ? ' at all' : ` without losing ${dropped.join(', ')}`}; shorten it or raise the budget`,
+        ),
+      );
     }
   }
   return findings;

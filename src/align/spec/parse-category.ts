@@ -47,7 +47,10 @@ export function parseCategory(file: string, name: string, sections: readonly Sec
       const clause = readClause(file, place, section, report);
       if (clause !== null) category.clauses.push(clause);
     } else if (place !== 'unknown') {
-      report(section.line, `"${section.heading}" stands outside Allowed, Disallowed and Safe completion; move it under one, as "### CODE: subject"`);
+      report(
+        section.line,
+        `"${section.heading}" stands outside Allowed, Disallowed and Safe completion; move it under one, as "### CODE: subject"`,
+      );
     }
   }
   if (category.title === '') report(1, 'no title; begin the file with "# Title of the category"');
@@ -68,7 +71,10 @@ function readDefinitions(category: Category, section: Section, report: Report): 
   for (const { kind, text: whole, lead, line } of section.blocks) {
     if (kind === 'paragraph') continue;
     const term = lead?.replace(/:$/, '').trim() ?? '';
-    const text = whole.slice(lead?.length ?? 0).replace(/^\s*[:–—-]\s*/, '').trim();
+    const text = whole
+      .slice(lead?.length ?? 0)
+      .replace(/^\s*[:–—-]\s*/, '')
+      .trim();
     if (term === '' || text === '') report(line, 'this is no definition; write "- **Term**: what it means."');
     else category.definitions.push({ term, text, line });
   }
@@ -77,11 +83,16 @@ function readDefinitions(category: Category, section: Section, report: Report): 
 function readClause(file: string, ruling: ResponseKind, section: Section, report: Report): Clause | null {
   const match = new RegExp(`^(${codePattern}):\\s*(.+)$`).exec(section.heading);
   if (match === null) {
-    report(section.line, `the clause "${section.heading}" has no code; write "### CODE: subject", the code being a capital letter and then letters, digits or dashes`, 'missing-code');
+    report(
+      section.line,
+      `the clause "${section.heading}" has no code; write "### CODE: subject", the code being a capital letter and then letters, digits or dashes`,
+      'missing-code',
+    );
     return null;
   }
   const [code, subject] = [match[1] as string, (match[2] as string).trim()];
-  if (/[:[\]]/.test(subject)) report(section.line, `the subject of ${code} holds a colon or a square bracket; write it without, so that a citation can be read back`);
+  if (/[:[\]]/.test(subject))
+    report(section.line, `the subject of ${code} holds a colon or a square bracket; write it without, so that a citation can be read back`);
   const clause: Clause = { code, subject, ruling, text: '', examples: [], exclusions: [], file, line: section.line };
   const rationale: string[] = [];
   for (const { kind, text, line } of section.blocks) {

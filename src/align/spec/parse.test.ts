@@ -56,25 +56,50 @@ describe('parseSpecFile', () => {
     expect(findings).toEqual([]);
     const at = { file: 'spec/garden.md' };
     expect(found).toEqual({
-      ...at, name: 'garden', title: 'Garden', line: 1,
+      ...at,
+      name: 'garden',
+      title: 'Garden',
+      line: 1,
       summary: 'Plants and tools: growing is fine, poison is not.',
       definitions: [{ term: 'Bed', text: 'soil that is ready for plants.', line: 9 }],
       styles: [{ ...at, code: 'GS1', kind: 'safe-complete', text: 'Say who can help.', line: 13 }],
       clauses: [
         {
-          ...at, code: 'G1', subject: 'growing roses', ruling: 'comply', text: 'Explain how roses are planted.', rationale: 'Roses harm nobody. They never did.', line: 17,
+          ...at,
+          code: 'G1',
+          subject: 'growing roses',
+          ruling: 'comply',
+          text: 'Explain how roses are planted.',
+          rationale: 'Roses harm nobody. They never did.',
+          line: 17,
           examples: [{ text: 'How do I plant a rose?', line: 25 }],
           exclusions: [{ text: 'Spraying them is G2, not G1.', refersTo: ['G2', 'G1'], line: 26 }],
         },
-        { ...at, code: 'G2', subject: 'poisoning moles', ruling: 'refuse', text: 'Do not say how.', examples: [], exclusions: [], line: 30 },
+        {
+          ...at,
+          code: 'G2',
+          subject: 'poisoning moles',
+          ruling: 'refuse',
+          text: 'Do not say how.',
+          examples: [],
+          exclusions: [],
+          line: 30,
+        },
       ],
     });
   });
 
   it('reads principles and styles', () => {
-    expect(parseSpecFile('principles.md', '# Principles\n\nRead this.\n\n- Be kind.\n').content).toEqual({ kind: 'principles', principles: [{ text: 'Be kind.', file: 'principles.md', line: 5 }] });
+    expect(parseSpecFile('principles.md', '# Principles\n\nRead this.\n\n- Be kind.\n').content).toEqual({
+      kind: 'principles',
+      principles: [{ text: 'Be kind.', file: 'principles.md', line: 5 }],
+    });
     expect(parseSpecFile('styles.md', '- S1 (refuse): Short.\n- S2 (Comply): Full.').content).toMatchObject({
-      kind: 'styles', styles: [{ code: 'S1', kind: 'refuse', text: 'Short.' }, { code: 'S2', kind: 'comply', line: 2 }],
+      kind: 'styles',
+      styles: [
+        { code: 'S1', kind: 'refuse', text: 'Short.' },
+        { code: 'S2', kind: 'comply', line: 2 },
+      ],
     });
   });
 
@@ -83,7 +108,11 @@ describe('parseSpecFile', () => {
   });
 
   it.each([
-    ['a clause without a code', garden.replace('### G1: growing', '### growing'), /^17: the clause "growing roses" has no code; write "### CODE: subject"/],
+    [
+      'a clause without a code',
+      garden.replace('### G1: growing', '### growing'),
+      /^17: the clause "growing roses" has no code; write "### CODE: subject"/,
+    ],
     ['an unknown section', garden.replace('## Allowed', '## Permitted'), /^15: unknown section "Permitted"; write Definitions/],
     ['a clause without text', garden.replace('Do not say how.', ''), /^30: the clause G2 says nothing; write a paragraph/],
     ['a stray list item', garden.replace('- Example: "How', '- "How'), /^25: a list item of a clause must begin with "Example:"/],
@@ -109,13 +138,24 @@ describe('parseSpecFile', () => {
 
 describe('loadSpec', () => {
   it('reads a folder, each file by its name, and passes over README.md', async () => {
-    const spec = await loadSpec(await folder({ 'garden.md': garden, 'styles.md': '- S1 (refuse): Short.', 'principles.md': '- Be kind.', 'README.md': 'Hello', 'notes.txt': 'x' }));
+    const spec = await loadSpec(
+      await folder({
+        'garden.md': garden,
+        'styles.md': '- S1 (refuse): Short.',
+        'principles.md': '- Be kind.',
+        'README.md': 'Hello',
+        'notes.txt': 'x',
+      }),
+    );
     expect(spec.categories.map((c) => c.name)).toEqual(['garden']);
     expect([spec.styles.length, spec.principles.length]).toEqual([1, 1]);
   });
 
   it('refuses malformed files with one line a place, while readSpec still gives the rest', async () => {
-    const path = await folder({ 'a.md': garden.replace('### G1: g', '### g'), 'b.md': garden.replace('G1: growing', 'G3: growing').replace('GS1', 'BS1') });
+    const path = await folder({
+      'a.md': garden.replace('### G1: g', '### g'),
+      'b.md': garden.replace('G1: growing', 'G3: growing').replace('GS1', 'BS1'),
+    });
     const error = await loadSpec(path).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(DeliberateError);
     const lines = (error as Error).message.split('\n');
@@ -127,6 +167,8 @@ describe('loadSpec', () => {
   it('says what is wrong with a folder', async () => {
     await expect(loadSpec('/nowhere/at/all')).rejects.toThrow(/cannot read the specification folder .* give the path of a folder/);
     await expect(loadSpec(await folder({}))).rejects.toThrow(/no category in .* write one Markdown file/);
-    await expect(loadSpec(await folder({ 'a.md': new Uint8Array([35, 32, 255, 254]) }))).rejects.toThrow(/a\.md is not UTF-8 text; save it as UTF-8/);
+    await expect(loadSpec(await folder({ 'a.md': new Uint8Array([35, 32, 255, 254]) }))).rejects.toThrow(
+      /a\.md is not UTF-8 text; save it as UTF-8/,
+    );
   });
 });

@@ -13,7 +13,9 @@ export function renderCategory(spec: Spec, category: string, options: CompileOpt
 export function renderOverview(spec: Spec): string {
   const width = Math.max(8, ...spec.categories.map((category) => category.name.length));
   const row = (cells: readonly (string | number)[]) =>
-    cells.map((cell, i) => (i === 0 ? String(cell).padEnd(width) : i === cells.length - 1 ? String(cell) : String(cell).padStart(15))).join('  ');
+    cells
+      .map((cell, i) => (i === 0 ? String(cell).padEnd(width) : i === cells.length - 1 ? String(cell) : String(cell).padStart(15)))
+      .join('  ');
   return [
     row(['category', 'allowed', 'safe completion', 'disallowed', 'file']),
     ...spec.categories.map(({ name, clauses, file }) => {

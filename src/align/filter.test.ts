@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import { parseConfig } from '../base/config.js';
+import type { Checks, Completion, Judgement, Prompt, ResponseKind } from '../base/records.js';
+import { filterCompletions } from './filter.js';
+
+const good: Checks = {
+  wellFormed: true,
+  citedClauseExists: true,
+  quoteOccurs: true,
+  rulingMatchesDecision: true,
+  answerMatchesDecision: true,
+  leaksSpec: false,
+};
+const prompt = (id: string, category = 'violence', tags: string[] = []): Prompt => ({
+  id,
+  messages: [{ role: 'user', content: id }],
+  category,
+  request: id,
+  technique: 'none',
+  tags,
+  source: 'test',
+});
+const completion = (promptId: string, sample = 0, over: Partial<Completion> = {}): Completion => ({
+  id: `${promptId}-${sample}`,
+  promptId,
+  sample,
+  cot: `thoughts ${sample}`,
+  answer: `answer ${sample}`,
+  stopReason: 'stop',
+  decision: 'refuse',
+  citations: [],
+  checks: good,
+  ...over,
+});
+const judged = (completionId: string, score: number | null): Judgement => ({ id: `j-${completionId}`, completionId, runs: [], score });
+const settings = (over: object = {}) => parseConfig({ filter: over }, 'test').filter;
+
+describe('filterCompletions', () => {
+  it('keeps the best of each prompt, at or above the threshold', () => {
+    const { records } = filterCompletions(
+      [prompt('a'), prompt('b'), prompt('c')],
+      [completion('a', 0), completion('a', 1), completion('b', 0), completion('c', 0)],
+      [judged('a-0', 0.7), judged('a-1', 0.9), judged('b-0', 0.59), judged('c-0', 0.6)],
+      settings(),
+      0,
+    );
+    expect(records.map(({ promptId, answer }) => [promptId, answer])).toEqual([
+      ['a', 'answer 1'],
+      ['c', 'answer 0'],
+    ]);
+    expect(records[0]?.messages).toEqual([{ role: 'user', content: 'a' }]);
+  });
+
+  it('never keeps what is unscored or was not judged', () => {
+    const { records, funnel } = filterCompletions(
+      [prompt('a'), prompt('b')],
+      [completion('a'), completion('b')],
+      [judged('a-0', null)],
+      settings({ threshold: 0 }),
+      0,
+    );
+    expect(records).toEqual([]);
+    expect(funnel.find(({ title }) => title === 'Scored')).toMatchObject({ count: 0, note: expect.stringContaining('1 unscored') });
+  });
+
+  it('drops what fails a required check, leaks the specification or is malformed; null is no failure', () => {
+    const variants: [Partial<Checks>, boolean][] = [
+      [{}, true],
+      [{ citedClauseExists: null, quoteOccurs: null }, true],
+      [{ wellFormed: false }, false],
+      [{ citedClauseExists: false }, false],
+      [{ quoteOccurs: false }, false],
+      [{ rulingMatchesDecision: false }, false],
+      [{ answerMatchesDecision: false }, false],
+      [{ leaksSpec: true }, false],
+    ];
+    for (const [checks, kept] of variants) {
+      const { records } = filterCompletions(
+        [prompt('a')],
+        [completion('a', 0, { checks: { ...good, ...checks } })],
+        [judged('a-0', 1)],
+        settings(),
+        0,
+      );
+      expect(records.length === 1, JSON.stringify(checks)).toBe(kept);
+    }
+    const { records } = filterCompletions(
+      [prompt('a')],
+      [completion('a', 0, { checks: { ...good, quoteOccurs: false } })],
+      [judged('a-0', 1)],
+      settings({ requiredChecks: ['wellFormed'] }),
+      0,
+    );
+    expect(records).toHaveLength(1);
+  });
+
+  it('takes ordinary requests without a judge, but only full answers', () => {
+    const { records } = filterCompletions(
+      [prompt('a', 'none', ['ordinary']), prompt('b', 'none', ['ordinary']), prompt('c', 'none')],
+      [completion('a', 0, { decision: 'comply' }), completion('b', 0, { decision: 'refuse' }), completion('c', 0, { decision: 'comply' })],
+      [],
+      settings(),
+      0,
+    );
+    expect(records.map(({ promptId }) => promptId)).toEqual(['a']);
+  });
+
+  it('takes the worst out of a cell that is far above the median', () => {
+    const cells: [string, ResponseKind, number][] = [
+      ['violence', 'refuse', 9],
+      ['violence', 'comply', 2],
+      ['self-harm', 'safe-complete', 2],
+    ];
+    const prompts: Prompt[] = [];
+    const completions: Completion[] = [];
+    const judgements: Judgement[] = [];
+    for (const [category, decision, count] of cells) {
+      for (let i = 0; i < count; i++) {
+        const id = `${category}${decision}${i}`;
+        prompts.push(prompt(id, category));
+        completions.push(completion(id, 0, { decision }));
+        judgements.push(judged(`${id}-0`, 0.6 + i / 100));
+      }
+    }
+    const { records } = filterCompletions(prompts, completions, judgements, settings(), 0);
+    const refusals = records.filter(({ promptId }) => promptId.startsWith('violencerefuse')).map(({ promptId }) => promptId.at(-1));
+    expect(refusals).toEqual(['5', '6', '7', '8']);
+    expect(records).toHaveLength(8);
+  });
+
+  it('depends on no order of work', () => {
+    const prompts = ['a', 'b', 'c', 'd'].map((id) => prompt(id));
+    const completions = prompts.flatMap(({ id }) => [completion(id, 0), completion(id, 1)]);
+    const judgements = completions.map(({ id }) => judged(id, 0.8));
+    const one = filterCompletions(prompts, completions, judgements, settings(), 0);
+    expect(filterCompletions(prompts, [...completions].reverse(), [...judgements].reverse(), settings(), 0)).toEqual(one);
+  });
+});
