@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../base/package-root.js';
 import { openCheckpoint } from './checkpoint.js';
 import { Decoder } from './decoder.js';
-import { blockWeightNames } from './llama.js';
 import { freshLora, type LoraParameters } from './lora.js';
+import { readModelParts } from './model-parts.js';
 import { readAdapter } from './peft.js';
 import { openSafetensors, type SafetensorsFile } from './safetensors.js';
 import { Sampler } from './sampler.js';
@@ -20,13 +20,9 @@ async function readFixture(name: string): Promise<{ parts: ModelParts; adapter: 
   const lora = { rank, alpha, targets };
   const flat = new Map([...tensors].flatMap(([site, { A, B }]) => [[`${site}.A`, A] as const, [`${site}.B`, B] as const]));
   const checkpoint = await openCheckpoint(folder(name));
-  const { config } = checkpoint;
-  const weights = new Map<string, Float32Array>();
-  for (const weight of blockWeightNames(config)) weights.set(weight, await checkpoint.tensor(`model.${weight}`));
-  const embedding = await checkpoint.tensor('model.embed_tokens.weight');
-  const head = config.tiedEmbeddings ? embedding : await checkpoint.tensor('lm_head.weight');
+  const parts = await readModelParts(checkpoint, lora);
   await checkpoint.close();
-  return { parts: { config, weights, embedding, head, lora }, adapter: { shape: lora, tensors: flat } };
+  return { parts, adapter: { shape: lora, tensors: flat } };
 }
 
 /** Largest difference as a share of the reference's largest element. */
@@ -84,9 +80,10 @@ describe.each(fixtures)('%s, as transformers and PEFT compute it', (name) => {
     expect(relativeError(base, rows[0]?.logprobs as Float32Array)).toBeGreaterThan(1e-2);
   });
 
-  it('has the loss and every LoRA gradient', async () => {
+  // The graph with a shared prefix and the one without it are two: each row's first token has no loss, so it can be a prefix.
+  it.each([0, 1])('has the loss and every LoRA gradient, with a shared prefix of %i tokens', async (sharedPrefix) => {
     const { lossSum } = await trainer.forwardBackward(
-      rows.map(({ tokens, targets, weights }) => ({ tokens, targets, weights })),
+      rows.map(({ tokens, targets, weights }) => ({ tokens, targets, weights, sharedPrefix })),
       'cross_entropy',
     );
     expect(relativeError([lossSum], await reference.read('loss'))).toBeLessThan(1e-5);

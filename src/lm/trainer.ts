@@ -24,7 +24,7 @@ export interface ModelParts {
 export class LoraTrainer {
   private readonly sums = new Map<string, Float32Array>();
   private sequences = 0;
-  private sessions: { backward?: Promise<LoadedGraph>; forward?: Promise<LoadedGraph> } = {};
+  private sessions: { backward?: LoadedGraph; forward?: LoadedGraph } = {};
   adam: AdamState = freshAdam();
 
   constructor(
@@ -36,22 +36,30 @@ export class LoraTrainer {
     private readonly options: SessionOptions = {},
   ) {}
 
-  private async load(backward: boolean): Promise<LoadedGraph> {
+  /**
+   * The graph for these data. One without a prefix is faster, one with a prefix serves all: the first prefix replaces the
+   * faster graph for good, for two of them would hold the weights twice.
+   */
+  private async graphFor(direction: 'forward' | 'backward', data: readonly Datum[]): Promise<LoadedGraph> {
+    const loaded = this.sessions[direction];
+    const needsPrefix = data.some(({ sharedPrefix = 0 }) => sharedPrefix > 0);
+    if (loaded && (loaded.sharedPrefix || !needsPrefix)) return loaded;
+    await loaded?.session.close();
     const { config, weights, head, lora } = this.model;
-    const built = buildTrainingGraph(config, weights, head, lora, backward);
-    return { ...built, session: await Session.create(built.graph, this.options) };
+    const built = buildTrainingGraph(config, weights, head, lora, { backward: direction === 'backward', sharedPrefix: needsPrefix });
+    const fresh = { ...built, sharedPrefix: needsPrefix, session: await Session.create(built.graph, this.options) };
+    this.sessions[direction] = fresh;
+    return fresh;
   }
 
   /** Log-probabilities of the targets under `adapter`, no gradients. */
   async forward(data: readonly Datum[], adapter: LoraParameters = this.adapter): Promise<ForwardBackwardResult> {
-    this.sessions.forward ??= this.load(false);
-    return this.runAll(data, 'cross_entropy', await this.sessions.forward, adapter);
+    return this.runAll(data, 'cross_entropy', await this.graphFor('forward', data), adapter);
   }
 
   /** Adds the gradients of the loss, summed over targets and sequences, to those waiting for `optimStep`. */
   async forwardBackward(data: readonly Datum[], loss: LossFunction): Promise<ForwardBackwardResult> {
-    this.sessions.backward ??= this.load(true);
-    const result = await this.runAll(data, loss, await this.sessions.backward, this.adapter);
+    const result = await this.runAll(data, loss, await this.graphFor('backward', data), this.adapter);
     this.sequences += data.length;
     return result;
   }
@@ -94,7 +102,7 @@ export class LoraTrainer {
   }
 
   private async runOne(batch: MicroBatch, data: readonly Datum[], loss: LossFunction, loaded: LoadedGraph, adapter: LoraParameters) {
-    const { feeds, bindings, places } = fillFeeds(batch, data, loss, this.model);
+    const { feeds, bindings, places } = fillFeeds(batch, data, loss, this.model, loaded.sharedPrefix);
     if (places.length === 0) return [];
     for (const [name, tensor] of adapter.tensors) feeds.set(name, tensor);
     const outputs = await loaded.session.run(feeds, bindings);
@@ -109,12 +117,12 @@ export class LoraTrainer {
   }
 
   async close(): Promise<void> {
-    for (const loaded of Object.values(this.sessions)) await (await loaded).session.close();
+    for (const { session } of Object.values(this.sessions)) await session.close();
     this.sessions = {};
   }
 }
 
-type LoadedGraph = TrainingGraph & { session: Session };
+type LoadedGraph = TrainingGraph & { session: Session; sharedPrefix: boolean };
 
 /** The loss of one target (INTERFACES.md, Tinker), in double precision. */
 function lossOf(loss: LossFunction, datum: Datum, t: number, logprob: number): number {
@@ -127,11 +135,11 @@ function lossOf(loss: LossFunction, datum: Datum, t: number, logprob: number): n
   return -weight * Math.min(ratio * advantage, clipped * advantage);
 }
 
-function fillFeeds(batch: MicroBatch, data: readonly Datum[], loss: LossFunction, { config, embedding }: ModelParts) {
+function fillFeeds(batch: MicroBatch, data: readonly Datum[], loss: LossFunction, { config, embedding }: ModelParts, sharedPrefix: boolean) {
   const { rows, rowLength: T } = batch;
-  // A graph without a prefix would be a second copy of the weights; one masked token costs nothing.
+  // A graph with a prefix gets one masked token where a batch has none.
   const hasPrefix = batch.prefix.length > 0;
-  const prefix = hasPrefix ? batch.prefix : [0];
+  const prefix = hasPrefix ? batch.prefix : sharedPrefix ? [0] : [];
   const [P, R, D] = [prefix.length, rows.length, config.hiddenSize];
   const N = P + R * T;
   const x = new Float32Array(N * D);

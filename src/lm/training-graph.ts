@@ -1,10 +1,10 @@
 /**
  * The training step as one graph: forward, losses, gradients of the LoRA parameters.
- * A micro-batch is a shared prefix of P tokens, computed once, and R rows of T tokens that each attend to the prefix and
+ * A micro-batch is a shared prefix of P tokens, computed once (or none), and R rows of T tokens that each attend to the prefix and
  * to themselves (under a mask, so that a row may hold several packed sequences). Flat token order: prefix, row 0, row 1 …
  */
 import { internalError } from '../base/errors.js';
-import { product } from '../tensor/dims.js';
+import { type Dim, product } from '../tensor/dims.js';
 import { Graph, type Value } from '../tensor/graph.js';
 import type { LlamaConfig } from './config.js';
 import { LlamaGraph, type LoraShape, type Weights } from './llama.js';
@@ -32,18 +32,20 @@ export function buildTrainingGraph(
   weights: Weights,
   head: Float32Array,
   lora: LoraShape,
-  backward: boolean,
+  { backward, sharedPrefix }: { backward: boolean; sharedPrefix: boolean },
 ): TrainingGraph {
   const graph = new Graph();
-  const llama = new LlamaGraph(graph, config, weights, lora, 'N');
-  const masks = {
-    prefix: graph.input('prefix_mask', 'float32', ['P']),
-    prefixCausal: graph.input('prefix_causal', 'float32', ['P', 'P']),
-    row: graph.input('row_mask', 'float32', ['R', 1, 1, 'T', 'T']),
-  };
-  let x = graph.input('x', 'float32', ['N', config.hiddenSize]);
+  const tokens = sharedPrefix ? 'N' : product('R', 'T');
+  const llama = new LlamaGraph(graph, config, weights, lora, tokens);
+  const rowMask = graph.input('row_mask', 'float32', ['R', 1, 1, 'T', 'T']);
+  const prefixMasks = sharedPrefix
+    ? { columns: graph.input('prefix_mask', 'float32', ['P']), causal: graph.input('prefix_causal', 'float32', ['P', 'P']) }
+    : null;
+  let x = graph.input('x', 'float32', [tokens, config.hiddenSize]);
   for (let layer = 0; layer < config.layers; layer++) {
-    x = llama.block(x, layer, (q, k, v) => attendWithSharedPrefix(graph, config, q, k, v, masks));
+    x = llama.block(x, layer, (q, k, v) => 
+      prefixMasks ? attendWithPrefix(graph, config, q, k, v, rowMask, prefixMasks) : attendInRows(graph, config, q, k, v, rowMask),
+    );
   }
   const selected = graph.input('selected', 'int64', ['M']);
   const target = graph.input('target', 'int64', ['M', 1]);
@@ -89,56 +91,112 @@ function lossSlope(graph: Graph, logprob: Value): Value {
   return graph.node('Where', [clipped, zero, slope], like);
 }
 
-function attendWithSharedPrefix(
+/** Views of the flat batch by head, for one attention layer. */
+class Heads {
+  readonly alpha: number;
+  private readonly K: number;
+  private readonly G: number;
+  private readonly h: number;
+
+  constructor(
+    readonly graph: Graph,
+    { heads, kvHeads, headDim }: LlamaConfig,
+  ) {
+    this.K = kvHeads;
+    this.G = heads / kvHeads;
+    this.h = headDim;
+    this.alpha = headDim ** -0.5;
+  }
+
+  reshape(x: Value, ...shape: Dim[]): Value {
+    return this.graph.apply('reshape', [x], { shape });
+  }
+
+  private transpose(x: Value, ...permutation: number[]): Value {
+    return this.graph.apply('transpose', [x], { permutation });
+  }
+
+  /** [R·T, H·h] → [R, K, G·T, h] */
+  rowQueries(q: Value): Value {
+    return this.reshape(this.transpose(this.reshape(q, 'R', 'T', this.K, this.G, this.h), 0, 2, 3, 1, 4), 'R', this.K, product(this.G, 'T'), this.h);
+  }
+
+  /** [R·T, K·h] → [R, K, T, h] */
+  rowKeys(k: Value): Value {
+    return this.transpose(this.reshape(k, 'R', 'T', this.K, this.h), 0, 2, 1, 3);
+  }
+
+  /** [R, K, G·T, h] → [R·T, H·h] */
+  rowOutputs(o: Value): Value {
+    return this.reshape(this.transpose(this.reshape(o, 'R', this.K, this.G, 'T', this.h), 0, 3, 1, 2, 4), product('R', 'T'), this.K * this.G * this.h);
+  }
+
+  /** [P, H·h] → [K, G·P, h] */
+  prefixQueries(q: Value): Value {
+    return this.reshape(this.transpose(this.reshape(q, 'P', this.K, this.G, this.h), 1, 2, 0, 3), this.K, product(this.G, 'P'), this.h);
+  }
+
+  /** [P, K·h] → [K, P, h] */
+  prefixKeys(k: Value): Value {
+    return this.transpose(this.reshape(k, 'P', this.K, this.h), 1, 0, 2);
+  }
+
+  /** [K, G·P, h] → [P, H·h] */
+  prefixOutputs(o: Value): Value {
+    return this.reshape(this.transpose(this.reshape(o, this.K, this.G, 'P', this.h), 2, 0, 1, 3), 'P', this.K * this.G * this.h);
+  }
+
+  /** Scaled scores of queries against keys, laid out [lead…, G, queries, keys] so that a mask over (queries, keys) fits. */
+  scores(q: Value, k: Value, lead: readonly Dim[], queries: Dim, keys: Dim): Value {
+    const scores = this.graph.apply('matmul', [q, k], { transB: true, alpha: this.alpha });
+    return this.reshape(scores, ...lead, this.K, this.G, queries, keys);
+  }
+
+  /** Attention weights [lead…, G, queries, keys] times values. */
+  weigh(weights: Value, v: Value, lead: readonly Dim[], queries: Dim, keys: Dim): Value {
+    return this.graph.apply('matmul', [this.reshape(weights, ...lead, this.K, product(this.G, queries), keys), v]);
+  }
+}
+
+/** Every row attends to itself alone. */
+function attendInRows(graph: Graph, config: LlamaConfig, q: Value, k: Value, v: Value, rowMask: Value): Value {
+  const heads = new Heads(graph, config);
+  const scores = heads.scores(heads.rowQueries(q), heads.rowKeys(k), ['R'], 'T', 'T');
+  const weights = graph.apply('softmax', [graph.apply('add', [scores, rowMask])]);
+  return heads.rowOutputs(heads.weigh(weights, heads.rowKeys(v), ['R'], 'T', 'T'));
+}
+
+/** The prefix attends to itself; rows attend to the prefix (keys and values broadcast over R) and to themselves, under one softmax. */
+function attendWithPrefix(
   graph: Graph,
   config: LlamaConfig,
   q: Value,
   k: Value,
   v: Value,
-  masks: { prefix: Value; prefixCausal: Value; row: Value },
+  rowMask: Value,
+  prefixMasks: { columns: Value; causal: Value },
 ): Value {
-  const { heads: H, kvHeads: K, headDim: h } = config;
-  const G = H / K;
-  const alpha = h ** -0.5;
-  const reshape = (x: Value, ...shape: (number | string)[]) => graph.apply('reshape', [x], { shape });
-  const transpose = (x: Value, ...permutation: number[]) => graph.apply('transpose', [x], { permutation });
-  const split = (x: Value) => graph.applyMany('split', [x], { axis: 0, lengths: ['P', product('R', 'T')] });
-  const [qPrefix, qRows] = pair(split(q));
-  const [kPrefix, kRows] = pair(split(k));
-  const [vPrefix, vRows] = pair(split(v));
+  const heads = new Heads(graph, config);
+  const split = (x: Value) => pair(graph.applyMany('split', [x], { axis: 0, lengths: ['P', product('R', 'T')] }));
+  const [qPrefix, qRows] = split(q);
+  const [kPrefix, kRows] = split(k);
+  const [vPrefix, vRows] = split(v);
+  const k_K_P_h = heads.prefixKeys(kPrefix);
+  const v_K_P_h = heads.prefixKeys(vPrefix);
+  const own = graph.apply('add', [heads.scores(heads.prefixQueries(qPrefix), k_K_P_h, [], 'P', 'P'), prefixMasks.causal]);
+  const o_P = heads.prefixOutputs(heads.weigh(graph.apply('softmax', [own]), v_K_P_h, [], 'P', 'P'));
 
-  // The prefix attends to itself: [K, G·P, h] against [K, P, h].
-  const GP = product(G, 'P');
-  const q_K_GP_h = reshape(transpose(reshape(qPrefix, 'P', K, G, h), 1, 2, 0, 3), K, GP, h);
-  const k_K_P_h = transpose(reshape(kPrefix, 'P', K, h), 1, 0, 2);
-  const v_K_P_h = transpose(reshape(vPrefix, 'P', K, h), 1, 0, 2);
-  const prefixScores = reshape(graph.apply('matmul', [q_K_GP_h, k_K_P_h], { transB: true, alpha }), K, G, 'P', 'P');
-  const prefixWeights = graph.apply('softmax', [graph.apply('add', [prefixScores, masks.prefixCausal])]);
-  const oPrefix = graph.apply('matmul', [reshape(prefixWeights, K, GP, 'P'), v_K_P_h]);
-  const o_P = reshape(transpose(reshape(oPrefix, K, G, 'P', h), 2, 0, 1, 3), 'P', H * h);
-
-  // Rows attend to the prefix (keys and values broadcast over R) and to themselves, under one softmax.
-  const GT = product(G, 'T');
-  const q_R_K_GT_h = reshape(transpose(reshape(qRows, 'R', 'T', K, G, h), 0, 2, 3, 1, 4), 'R', K, GT, h);
-  const k_R_K_T_h = transpose(reshape(kRows, 'R', 'T', K, h), 0, 2, 1, 3);
-  const v_R_K_T_h = transpose(reshape(vRows, 'R', 'T', K, h), 0, 2, 1, 3);
-  const toPrefix = graph.apply('matmul', [q_R_K_GT_h, k_K_P_h], { transB: true, alpha });
-  const toRow = graph.apply('matmul', [q_R_K_GT_h, k_R_K_T_h], { transB: true, alpha });
-  const scores = graph.apply(
-    'concat',
-    [
-      graph.apply('add', [reshape(toPrefix, 'R', K, G, 'T', 'P'), masks.prefix]),
-      graph.apply('add', [reshape(toRow, 'R', K, G, 'T', 'T'), masks.row]),
-    ],
-    { axis: 4, length: 'S' },
+  const q_R_K_GT_h = heads.rowQueries(qRows);
+  const toPrefix = graph.apply('add', [heads.scores(q_R_K_GT_h, k_K_P_h, ['R'], 'T', 'P'), prefixMasks.columns]);
+  const toRow = graph.apply('add', [heads.scores(q_R_K_GT_h, heads.rowKeys(kRows), ['R'], 'T', 'T'), rowMask]);
+  const weights = graph.apply('softmax', [graph.apply('concat', [toPrefix, toRow], { axis: 4, length: 'S' })]);
+  const [onPrefix, onRow] = pair(graph.applyMany('split', [weights], { axis: 4, lengths: ['P', 'T'] }));
+  const o_RT = heads.rowOutputs(
+    graph.apply('add', [
+      heads.weigh(onPrefix, v_K_P_h, ['R'], 'T', 'P'),
+      heads.weigh(onRow, heads.rowKeys(vRows), ['R'], 'T', 'T'),
+    ]),
   );
-  const attention = graph.applyMany('split', [graph.apply('softmax', [scores])], { axis: 4, lengths: ['P', 'T'] });
-  const [onPrefix, onRow] = pair(attention);
-  const oRows = graph.apply('add', [
-    graph.apply('matmul', [reshape(onPrefix, 'R', K, GT, 'P'), v_K_P_h]),
-    graph.apply('matmul', [reshape(onRow, 'R', K, GT, 'T'), v_R_K_T_h]),
-  ]);
-  const o_RT = reshape(transpose(reshape(oRows, 'R', K, G, 'T', h), 0, 3, 1, 2, 4), product('R', 'T'), H * h);
   return graph.apply('concat', [o_P, o_RT], { axis: 0, length: 'N' });
 }
 
