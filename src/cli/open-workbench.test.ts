@@ -1,0 +1,158 @@
+/** The method's training stages on the embedded engine, with a tiny random model: what the scripted engine cannot show. */
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseConfig } from '../base/config.js';
+import { packageRoot } from '../base/package-root.js';
+import { silent } from '../base/progress.js';
+import type { Prompt, SftRecord } from '../base/records.js';
+import { RunPaths } from '../base/run-folder.js';
+import { CompiledSpecs } from '../align/compiled-specs.js';
+import { trainRl } from '../align/rl.js';
+import { trainSft } from '../align/sft.js';
+import { loadSpec } from '../align/spec/parse.js';
+import type { StageContext } from '../align/stage.js';
+import { createScriptedWorkbench } from '../engines/scripted.js';
+import type { Workbench } from '../engines/workbench.js';
+import { openArm } from './arms.js';
+import { openWorkbench } from './open-workbench.js';
+
+const template =
+  "{% for m in messages %}{{ '<|' + m.role + '|>' + m.content + '<|im_end|>' }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}";
+/** A tokenizer that spells: one token a character, and the control tokens of a chat. It fits the fixture's 96 tokens. */
+function spellingTokenizer() {
+  const controls = ['<|system|>', '<|user|>', '<|assistant|>', '<|im_end|>'];
+  const characters = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).filter((c) => !'~^{}`'.includes(c));
+  // Byte-level: a space and a line feed have letters of their own.
+  const pieces = [...characters.map((c) => (c === ' ' ? 'Ġ' : c)), 'Ċ', ...controls];
+  return {
+    version: '1.0',
+    added_tokens: controls.map((content) => ({
+      id: pieces.indexOf(content),
+      content,
+      special: true,
+      normalized: false,
+      lstrip: false,
+      rstrip: false,
+      single_word: false,
+    })),
+    normalizer: null,
+    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
+    post_processor: null,
+    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
+    model: { type: 'BPE', vocab: Object.fromEntries(pieces.map((piece, id) => [piece, id])), merges: [], unk_token: null },
+  };
+}
+
+let home: string;
+let bench: Workbench;
+let context: StageContext;
+
+const records: SftRecord[] = ['a', 'b', 'c', 'd', 'e'].map((id) => ({
+  id,
+  promptId: id,
+  messages: [{ role: 'user', content: `Say ${id}.` }],
+  cot: 'So.',
+  answer: `Is ${id}.`,
+}));
+const prompts: Prompt[] = records.map(({ id, messages }) => ({
+  id,
+  messages,
+  category: 'violence',
+  ideal: 'comply',
+  request: id,
+  technique: 'none',
+  tags: [],
+  source: 'test',
+}));
+
+beforeAll(async () => {
+  home = await mkdtemp(path.join(os.tmpdir(), 'deliberate-tiny-'));
+  const model = path.join(home, 'model');
+  await cp(path.join(packageRoot, 'fixtures', 'llama-tied'), model, { recursive: true });
+  await writeFile(path.join(model, 'tokenizer.json'), JSON.stringify(spellingTokenizer()));
+  await writeFile(path.join(model, 'tokenizer_config.json'), JSON.stringify({ eos_token: '<|im_end|>' }));
+  await writeFile(path.join(model, 'chat_template.jinja'), template);
+  const config = parseConfig(
+    {
+      engine: { model, adapter: null, rank: 4, alpha: 8, threads: 1 },
+      sft: { epochs: 40, batchSize: 5, learningRate: 0.03, checkpointEvery: 15 },
+      rl: { steps: 2, promptsPerStep: 2, samplesPerPrompt: 6, maxTokens: 64, klCoefficient: 0.1, validateEvery: 1, checkpointEvery: 1 },
+      generate: { specTokens: 100_000 },
+    },
+    'test',
+  );
+  bench = await openWorkbench({ engine: config.engine, seed: 0, progress: silent });
+  const specs = new CompiledSpecs(await loadSpec(path.join(packageRoot, 'spec')), 100_000, (text) => bench.countTokens(text));
+  context = { paths: new RunPaths(path.join(home, 'run')), config, specs, bench, progress: silent };
+}, 60_000);
+afterAll(async () => {
+  await bench?.close();
+  await rm(home, { recursive: true, force: true });
+});
+
+const metrics = async (arm: string, stage: 'sft' | 'rl') =>
+  (await readFile(path.join(context.paths.training(arm, stage), 'metrics.jsonl'), 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, number>);
+
+describe('the embedded workbench', () => {
+  it('learns in SFT, and goes on from a checkpoint as if it had not stopped', async () => {
+    await trainSft(context, 'sft', records);
+    const whole = await metrics('sft', 'sft');
+    expect(whole.at(-1)!['loss']).toBeLessThan(whole[0]!['loss']! * 0.9);
+
+    const controller = new AbortController();
+    const stopped = { ...context, paths: new RunPaths(path.join(home, 'stopped')) };
+    let steps = 0;
+    const stopping = {
+      ...silent,
+      task: () => ({ advance: (items = 1) => void ((steps += items) >= 20 && controller.abort(new Error('stop'))), done: () => undefined }),
+    };
+    await expect(trainSft({ ...stopped, progress: stopping, signal: controller.signal }, 'sft', records)).rejects.toThrow('stop');
+    await trainSft(stopped, 'sft', records);
+    const again = (await readFile(path.join(stopped.paths.training('sft', 'sft'), 'metrics.jsonl'), 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, number>);
+    expect(again.map(({ step }) => step)).toEqual(whole.map(({ step }) => step));
+    again.forEach((line, i) => expect(line['loss']).toBeCloseTo(whole[i]!['loss']!, 4));
+  }, 60_000);
+
+  it('starts RL from the SFT adapter, and ends with an adapter that an arm can be opened on', async () => {
+    const key = await trainSft(context, 'sft', records);
+    // The random base cannot judge; a judge whose grades differ from answer to answer stands in.
+    const judge = createScriptedWorkbench();
+    let asked = 0;
+    const base = async () => ({ ...(await judge.base()), choiceLogprobs: async () => [0, 0, 0, 0, (asked++ % 3) * 4] });
+    await trainRl(
+      { ...context, bench: { ...bench, base } },
+      { start: { folder: context.paths.adapter('sft', 'sft'), key }, train: prompts, ordinary: [], validation: prompts.slice(0, 2) },
+    );
+    const lines = await metrics('sft+rl', 'rl');
+    expect(lines.map(({ step }) => step)).toEqual([1, 2]);
+    expect(asked).toBeGreaterThan(3);
+    for (const line of lines) {
+      expect(line['gradNorm']).toBeGreaterThan(0);
+      expect(line['samplerGap']).toBeGreaterThan(0);
+      expect(line['samplerGap']).toBeLessThan(1e-3);
+    }
+    expect(lines[0]!['kl']).toBeCloseTo(0, 4);
+    expect(lines[1]!['kl']).toBeGreaterThan(1e-4);
+    const arm = await openArm(context, 'sft+rl');
+    const { choices } = await arm.model.chat({ messages: records[0]!.messages, maxTokens: 8, temperature: 0 });
+    expect(choices[0]!.tokens).toBeGreaterThan(0);
+    await expect(openArm(context, 'answer-only')).rejects.toThrow('has not been trained');
+  }, 60_000);
+
+  it('tells a saved adapter from the base', async () => {
+    const datum = { tokens: [5, 6, 7], targets: [6, 7, 8], weights: [1, 1, 1] };
+    const [tuned] = await bench.logprobs!(context.paths.adapter('sft', 'sft'), [datum]);
+    await bench.resetPolicy();
+    const base = await bench.trainer.forward([datum]);
+    expect(tuned).toHaveLength(3);
+    expect(base.logprobs[0]).not.toEqual(tuned);
+  }, 60_000);
+});
