@@ -68,7 +68,7 @@ describe('the plan of SFT', () => {
     const batches = planBatches([0, 1, 2, 3, 4, 5, 6], { epochs: 2, batchSize: 3 }, 0);
     expect(batches.map((batch) => batch.length)).toEqual([3, 3, 1, 3, 3, 1]);
     const epochs = [batches.slice(0, 3).flat(), batches.slice(3).flat()];
-    for (const epoch of epochs) expect([...epoch].sort()).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    for (const epoch of epochs) expect([...epoch].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6]);
     expect(epochs[0]).not.toEqual(epochs[1]);
   });
 

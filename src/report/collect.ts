@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { parse as parseYaml } from 'yaml';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { dependencyError, inputError } from '../base/errors.js';
 import { Completion, Judgement } from '../base/records.js';
 import { clauseLine, styleLine } from '../align/spec/lines.js';
@@ -77,6 +77,8 @@ function readSettings(yaml: string, file: string): { name?: string; model?: stri
 const asObject = (value: unknown): Record<string, unknown> =>
   value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 
+const Funnel = z.array(z.object({ title: z.string(), count: z.int(), note: z.string().default('') }));
+
 /** Metrics worth a curve: what is learnt, how far the policy moved, how long it talks, what it refuses. */
 const shown = { sft: /loss/i, rl: /reward|^kl|refus|tokens$|length|words/i };
 const rates = /per_?(second|sec)|\/s$/i;
@@ -109,9 +111,11 @@ async function readCurves(runFolder: string): Promise<Curve[]> {
   return curves;
 }
 
-/** From prompts to SFT records, by what the files hold. */
+/** From prompts to SFT records: as the filter counted, or by what the files hold where it has not run. */
 async function readFunnel(runFolder: string): Promise<FunnelStep[]> {
   const file = (name: string) => path.join(runFolder, name);
+  const counted = await textOf(file('funnel.json'));
+  if (counted !== null) return parsed(Funnel, counted, file('funnel.json'));
   const completions = await linesOf(file('completions.jsonl'), Completion);
   if (completions.length === 0) return [];
   const wellFormed = completions.filter((completion) => completion.checks.wellFormed);
