@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { packageRoot } from '../src/base/package-root.js';
@@ -111,30 +111,9 @@ async function batchedBench(program: string, model: string, section: 'decode' | 
       ? { batches: sizes.decode.batches, prompt: sizes.decode.context, newTokens: sizes.decode.newTokens }
       : { batches: [sizes.prefix.batch], prompt: sizes.prefix.prefix, newTokens: sizes.prefix.newTokens };
   const cells = Math.max(...batches) * (prompt + newTokens);
-  const shared = section === 'prefix' ? ['-pps'] : [];
-  const { stdout } = await exec(
-    program,
-    [
-      '-m',
-      model,
-      '-c',
-      String(cells),
-      '-b',
-      '2048',
-      '-ub',
-      '512',
-      '-npp',
-      String(prompt),
-      '-ntg',
-      String(newTokens),
-      '-npl',
-      batches.join(','),
-      '--output-format',
-      'jsonl',
-      ...shared,
-    ],
-    { maxBuffer: 1 << 26 },
-  );
+  const shape = `-npp ${prompt} -ntg ${newTokens} -npl ${batches.join(',')}${section === 'prefix' ? ' -pps' : ''}`;
+  const settings = `-c ${cells} -b 2048 -ub 512 -t ${availableParallelism()} --output-format jsonl`;
+  const { stdout } = await exec(program, ['-m', model, ...`${shape} ${settings}`.split(' ')], { maxBuffer: 1 << 26 });
   return stdout
     .split('\n')
     .filter((line) => line.startsWith('{'))
