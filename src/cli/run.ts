@@ -1,4 +1,5 @@
 /** The stages in their order: a run, or one stage of it, over one run folder. */
+import { setMaxListeners } from 'node:events';
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { writeTextAtomically } from '../base/atomic-text.js';
@@ -58,6 +59,8 @@ export async function runStages(options: RunOptions): Promise<RunResult> {
   const { root, config, spec, prompts, bench, progress, codeVersion, redo, stages = stageNames } = options;
   const lost = new AbortController();
   const signal = AbortSignal.any([lost.signal, ...(options.signal ? [options.signal] : [])]);
+  // Each request in flight listens; hundreds are no leak.
+  setMaxListeners(0, signal);
   const digests = digestsOf(spec, prompts, bench);
   const folder = await RunFolder.open(root, { config, digests, codeVersion, onLost: (error) => lost.abort(error), ...(redo && { redo }) });
   try {
