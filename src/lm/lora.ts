@@ -25,11 +25,6 @@ export function freshLora(config: LlamaConfig, shape: LoraShape, seed: number): 
   return { shape, tensors };
 }
 
-export const copyLora = ({ shape, tensors }: LoraParameters): LoraParameters => ({
-  shape,
-  tensors: new Map([...tensors].map(([name, data]) => [name, data.slice()])),
-});
-
 /** Refuses an adapter whose shape differs from what the model's graphs were built for. */
 export function fitLora(config: LlamaConfig, expected: LoraShape, given: LoraParameters, where: string): LoraParameters {
   const fresh = freshLora(config, expected, 0);

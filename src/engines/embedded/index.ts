@@ -219,7 +219,7 @@ export async function createEmbeddedEngine(options: EmbeddedOptions): Promise<Em
     targets,
     seed,
     trainingBytes,
-    maxRows,
+    maxRows, endOfTurn: renderer.endOfTurn,
     ...(options.threads ? { threads: options.threads } : {}),
   };
   await client.call('start', settings);

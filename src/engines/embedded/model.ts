@@ -37,7 +37,7 @@ export class Model {
 
   static async load(settings: EngineSettings): Promise<Model> {
     const checkpoint = await openCheckpoint(settings.checkpoint);
-    const { config } = checkpoint;
+    const config = { ...checkpoint.config, eosTokens: [...new Set([...checkpoint.config.eosTokens, settings.endOfTurn])] };
     const weights = new Map<string, Float32Array>();
     for (const name of blockWeightNames(config)) weights.set(name, await checkpoint.tensor(`model.${name}`));
     const embedding = await checkpoint.tensor('model.embed_tokens.weight');

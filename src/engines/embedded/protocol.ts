@@ -12,6 +12,8 @@ export interface EngineSettings {
   trainingBytes: number;
   /** Rows decoded together. */
   maxRows: number;
+  /** Token that ends the assistant's turn in the model's chat template; a stop beside the config's own end tokens. */
+  endOfTurn: number;
   threads?: number;
 }
 
