@@ -30,6 +30,7 @@ const { values } = parseArgs({
     memory: { type: 'string', default: '14' },
     work: { type: 'string', default: path.join(packageRoot, 'runs', 'reasoner') },
     out: { type: 'string', default: path.join(packageRoot, 'adapters', 'reasoner') },
+    groups: { type: 'string', default: '24' },
     /** Only measure the adapter in --out, with so many groups. */
     measure: { type: 'string' },
   },
@@ -40,6 +41,8 @@ const answerTokens = 48;
 /** Loss weight of every supervised token; a grade is one token among eighty and counts for eight. */
 const tokenWeight = 1 / 64;
 const gradeWeight = 8 / 64;
+/** Ordinary answers are the base's own: they keep its voice and teach nothing of reading, so they count for less. */
+const ownAnswerWeight = 0.25 / 64;
 
 /** Steps before this share are spent on short policies: what is learnt there first is to look a clause up at all. */
 const shortShare = 0.3;
@@ -102,10 +105,12 @@ function datumOf(engine: EmbeddedEngine, group: TrainingGroup, example: Training
   const completion = engine.renderer.completionTokens(example.completion);
   const all = [...prompt, ...completion];
   const weight = example.kind === 'grade' ? gradeWeight : tokenWeight;
+  const cot = engine.renderer.completionTokens(`${example.completion.split('</think>')[0] ?? ''}</think>`, false).length;
+  const ownAnswer = (t: number) => example.kind !== 'grade' && example.meta.decision === 'comply' && t >= prompt.length - 1 + cot;
   return {
     tokens: all.slice(0, -1),
     targets: all.slice(1),
-    weights: all.slice(1).map((_, t) => (t < prompt.length - 1 ? 0 : weight)),
+    weights: all.slice(1).map((_, t) => (t < prompt.length - 1 ? 0 : ownAnswer(t) ? ownAnswerWeight : weight)),
     sharedPrefix: group.system === null ? 0 : engine.renderer.prefixTokens(messages, 1).length,
   };
 }
@@ -181,7 +186,7 @@ async function main(): Promise<void> {
   }
   // Measured after rounding to BF16: what is committed is what was measured.
   await engine.reset(values.out);
-  const table = await measureReader(engine, split, answerOf, 24);
+  const table = await measureReader(engine, split, answerOf, Number(values.groups));
   console.log(table);
   writeFileSync(path.join(values.out, 'measured.txt'), `${table}\n`);
   await engine.close();

@@ -27,7 +27,7 @@ export function checkCompletion(input: CheckInput): { decision: ResponseKind | n
     citations,
     checks: {
       wellFormed: !input.malformed && input.stopReason === 'stop' && cot !== null && cot.trim() !== '' && answer.trim() !== '',
-      citedClauseExists: found.length === 0 ? null : found.every((entry) => entry !== null),
+      citedClauseExists: cot !== null && namesNoClause(cot) ? false : found.length === 0 ? null : found.every((entry) => entry !== null),
       quoteOccurs:
         found.length === 0 ? null : found.every((entry, i) => entry !== null && quoteOccurs(citations[i]?.quote ?? '', entry.body)),
       rulingMatchesDecision: cot === null || decision === null ? null : rulingMatches(cot, decision, found),
@@ -36,6 +36,9 @@ export function checkCompletion(input: CheckInput): { decision: ResponseKind | n
     },
   };
 }
+
+/** A line that begins as a citation does, but holds no code: a policy that is nobody's. */
+const namesNoClause = (cot: string): boolean => cot.split('\n').some((line) => /^\s*Policy\b/.test(line) && readCitations(line).length === 0);
 
 interface Cited {
   sort: 'clause' | 'style';

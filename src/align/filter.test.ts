@@ -27,6 +27,7 @@ const completion = (promptId: string, sample = 0, over: Partial<Completion> = {}
   cot: `thoughts ${sample}`,
   answer: `answer ${sample}`,
   stopReason: 'stop',
+  repaired: 0,
   decision: 'refuse',
   citations: [],
   checks: good,

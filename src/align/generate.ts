@@ -5,6 +5,7 @@ import { Completion, contentId, type Prompt } from '../base/records.js';
 import type { ChatChoice } from '../engines/types.js';
 import { splitCot } from '../lm/split-cot.js';
 import { checkCompletion } from './check.js';
+import { repairCitations } from './repair.js';
 import { paperLayout, sharedLayout } from './generation-prompt.js';
 import type { Spec } from './spec/types.js';
 import { byCategory, categoryOf, seedFrom, type StageContext } from './stage.js';
@@ -80,7 +81,9 @@ export function completionIds({ bench, config, specs }: StageContext, prompt: Pr
 }
 
 function toCompletion(id: string, prompt: Prompt, sample: number, { text, stopReason }: ChatChoice, spec: Spec): Completion {
-  const { cot, answer, malformed } = splitCot(text);
-  const checked = checkCompletion({ cot, answer, malformed, stopReason, spec, category: categoryOf(prompt) });
-  return { id, promptId: prompt.id, sample, cot, answer, stopReason, ...checked };
+  const { cot: written, answer, malformed } = splitCot(text);
+  const category = categoryOf(prompt);
+  const { cot, repaired } = written === null ? { cot: null, repaired: 0 } : repairCitations(written, spec, category);
+  const checked = checkCompletion({ cot, answer, malformed, stopReason, spec, category });
+  return { id, promptId: prompt.id, sample, cot, answer, stopReason, repaired, ...checked };
 }

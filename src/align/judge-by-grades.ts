@@ -7,6 +7,7 @@ import { Random } from '../base/random.js';
 import { contentId, type JudgeRun, type Message, type ResponseKind } from '../base/records.js';
 import { splitCot } from '../lm/split-cot.js';
 import { checkCompletion } from './check.js';
+import { repairCitations } from './repair.js';
 import { sharedLayout } from './generation-prompt.js';
 import type { JudgeForm, JudgeOptions, JudgeSubject } from './judge-form.js';
 import { gradePrefill, grades, gradeTurn, pickDelimiter, scoreOfGrade } from './judge-turns.js';
@@ -78,8 +79,9 @@ export class GradeJudge implements JudgeForm {
   }
 
   private holds(text: string, ended: boolean, category: string): Reading | null {
-    const { cot, malformed } = splitCot(`${text}</think>`);
-    if (!ended || malformed || cot === null) return null;
+    const { cot: written, malformed } = splitCot(`${text}</think>`);
+    if (!ended || malformed || written === null) return null;
+    const { cot } = repairCitations(written, this.options.specs.spec, category);
     const { decision, checks } = checkCompletion({
       cot,
       answer: '',

@@ -42,16 +42,16 @@ const Generate = z.strictObject({
     .describe(
       'shared: the specification first, computed once a category. paper: Fig. 5 order in one user message. Left out: what suits the engine',
     ),
-  specTokens: positive(1000, 'Most tokens of the compiled specification'),
-  maxTokens: positive(160, 'Most tokens of CoT and answer together'),
-  temperature: nonNegative(0.8, 'Sampling temperature'),
+  specTokens: positive(800, 'Most tokens of the compiled specification'),
+  maxTokens: positive(176, 'Most tokens of CoT and answer together'),
+  temperature: nonNegative(0.6, 'Sampling temperature'),
   topP: z.number().gt(0).max(1).default(0.95).describe('Nucleus'),
 });
 
 const Judge = z.strictObject({
   runs: positive(2, 'Runs k of the judge; the score is their minimum'),
   readings: positive(3, 'Readings that one run may try until one cites the specification correctly; else the run is unscored'),
-  maxTokens: positive(96, 'Most tokens of a reading (or of a JSON verdict, times four)'),
+  maxTokens: positive(128, 'Most tokens of a reading (or of a JSON verdict, times four)'),
   temperature: nonNegative(0.7, 'Temperature of the readings; run 0 is greedy first'),
   hint: z
     .boolean()

@@ -59,6 +59,8 @@ export const Completion = z.strictObject({
   cot: z.string().nullable(),
   answer: z.string(),
   stopReason: StopReason,
+  /** Citations that were nearly right and were put right; the CoT is kept as repaired. */
+  repaired: z.int().min(0).default(0),
   decision: ResponseKind.nullable(),
   citations: z.array(Citation),
   checks: Checks,

@@ -62,7 +62,7 @@ export class LlamaGraph {
     /** Number of tokens in the graph's flat batch. */
     private readonly tokens: Dim,
   ) {
-    this.position = graph.input('position', 'int64', [1, tokens]);
+    this.position = graph.input('position', 'int64', [tokens, 1]);
     const half = config.headDim / 2;
     const [cos, sin, minusSin] = rotaryTables(config);
     const shape = [config.maxPositions, half];
@@ -103,7 +103,7 @@ export class LlamaGraph {
       y = this.graph.apply('reshape', [y], { shape: [this.tokens, heads, headDim] });
       y = this.norm(y, normName, headDim);
     }
-    y = this.graph.apply('reshape', [y], { shape: [1, this.tokens, heads * headDim] });
+    y = this.graph.apply('reshape', [y], { shape: [this.tokens, 1, heads * headDim] });
     y = this.graph.apply('rope', [y, this.position, ...this.rotary]);
     return this.graph.apply('reshape', [y], { shape: [this.tokens, heads * headDim] });
   }

@@ -151,12 +151,13 @@ export class Sampler {
 
   /** Prefills waiting units of the current prefix into free rows, several at a time. */
   private async admit(): Promise<void> {
+    const filling = this.active.length === 0;
     for (;;) {
       let free = this.maxRows - this.active.length;
       const candidates = this.queue.filter((unit) => unit.key === this.key);
       if (candidates.length === 0) return;
       // Prefilling one row costs as much as a decoding step of all: wait until a few rows are free.
-      if (this.active.length > 0 && free < Math.min(Math.max(4, this.maxRows / 8), this.maxRows)) return;
+      if (!filling && free < Math.min(Math.max(4, this.maxRows / 8), this.maxRows)) return;
       candidates.sort((a, b) => a.own.length - b.own.length);
       const chosen: Unit[] = [];
       let longest = 0;

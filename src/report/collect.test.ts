@@ -39,6 +39,7 @@ const completion = (id: string, checks: Partial<Checks>): Completion => ({
   cot: 'c',
   answer: 'a',
   stopReason: 'stop',
+  repaired: 0,
   decision: null,
   citations: [],
   checks: { ...sound, ...checks },

@@ -6,6 +6,7 @@ import { packageRoot } from '../../base/package-root.js';
 import { openCheckpoint } from '../../lm/checkpoint.js';
 import { createRenderer, type ModelRenderer } from '../../lm/chat-template.js';
 import { allTargets } from '../../lm/llama.js';
+import { fixedBytes } from '../../lm/model-parts.js';
 import { resolveModel } from '../../lm/models.js';
 import type { LossFunction } from '../../lm/types.js';
 import type { AdamParams, ChatModel, ChatRequest, Datum, ForwardBackwardResult, SamplingParams, Trainer } from '../types.js';
@@ -28,9 +29,6 @@ export interface EmbeddedOptions {
   signal?: AbortSignal;
   onProgress?: (message: string) => void;
 }
-
-/** Memory that does not grow with the micro-batch: weights for sampling and training, caches, the runtime. */
-const fixedBytes = (parameters: number) => parameters * 4 * 3 + 0.8e9;
 
 class WorkerClient {
   private readonly waiting = new Map<number, { resolve: (value: never) => void; reject: (error: unknown) => void }>();
@@ -203,11 +201,9 @@ export async function createEmbeddedEngine(options: EmbeddedOptions): Promise<Em
   const renderer = await createRenderer(checkpoint.tokenizer);
   const { config } = checkpoint;
   await checkpoint.close();
-  const parameters =
-    config.layers * config.hiddenSize * (2 * config.hiddenSize + 3 * config.ffnSize) + config.vocabSize * config.hiddenSize;
-  const trainingBytes = memoryGb * 1e9 - fixedBytes(parameters);
+  const trainingBytes = memoryGb * 1e9 - fixedBytes(config);
   if (trainingBytes < 0.2e9) {
-    const needed = ((fixedBytes(parameters) + 0.5e9) / 1e9).toFixed(1);
+    const needed = ((fixedBytes(config) + 0.5e9) / 1e9).toFixed(1);
     throw inputError(`engine.memoryGb is ${memoryGb}, but ${model} needs at least ${needed} to train.`);
   }
   // From source (tests) and from dist alike, the thread runs the compiled worker.

@@ -4,7 +4,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { inputError, internalError } from '../../base/errors.js';
 import { openCheckpoint } from '../../lm/checkpoint.js';
 import { Decoder } from '../../lm/decoder.js';
-import { blockWeightNames } from '../../lm/llama.js';
+import { readModelParts } from '../../lm/model-parts.js';
 import { fitLora, freshLora, type LoraParameters } from '../../lm/lora.js';
 import { readAdapter, writeAdapter } from '../../lm/peft.js';
 import { readAdamState, writeAdamState } from '../../lm/optimizer-state.js';
@@ -37,15 +37,12 @@ export class Model {
 
   static async load(settings: EngineSettings): Promise<Model> {
     const checkpoint = await openCheckpoint(settings.checkpoint);
-    const config = { ...checkpoint.config, eosTokens: [...new Set([...checkpoint.config.eosTokens, settings.endOfTurn])] };
-    const weights = new Map<string, Float32Array>();
-    for (const name of blockWeightNames(config)) weights.set(name, await checkpoint.tensor(`model.${name}`));
-    const embedding = await checkpoint.tensor('model.embed_tokens.weight');
-    const head = config.tiedEmbeddings ? embedding : await checkpoint.tensor('lm_head.weight');
+    const lora = { rank: settings.rank, alpha: settings.alpha, targets: settings.targets };
+    const parts = await readModelParts(checkpoint, lora);
     const tokenizer = createTokenizer(checkpoint.tokenizer);
     await checkpoint.close();
-    const lora = { rank: settings.rank, alpha: settings.alpha, targets: settings.targets };
-    return new Model(settings, { config, weights, embedding, head, lora }, (tokens) => tokenizer.decode(tokens));
+    const config = { ...parts.config, eosTokens: [...new Set([...parts.config.eosTokens, settings.endOfTurn])] };
+    return new Model(settings, { ...parts, config }, (tokens) => tokenizer.decode(tokens));
   }
 
   private adapter(name: string): { adapter: LoraParameters; adapterVersion: string } {
