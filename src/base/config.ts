@@ -28,9 +28,9 @@ const Engine = z.strictObject({
 
 const Prompts = z.strictObject({
   file: z.string().optional().describe('JSONL file of prompts. Left out: the ones in the package'),
-  train: positive(96, 'Training prompts on which a policy has something to say'),
-  ordinary: count(24, 'Ordinary training prompts: capability data of SFT, helpfulness prompts of RL'),
-  validation: count(20, 'Validation prompts of RL, ordinary ones among them'),
+  train: positive(63, 'Training prompts on which a policy has something to say'),
+  ordinary: count(14, 'Ordinary training prompts: capability data of SFT, helpfulness prompts of RL'),
+  validation: count(12, 'Validation prompts of RL, ordinary ones among them'),
   wrappedShare: share(0.4, 'Share of the training prompts that is wrapped in a jailbreak technique of the training families'),
 });
 
@@ -50,7 +50,7 @@ const Generate = z.strictObject({
 
 const Judge = z.strictObject({
   runs: positive(2, 'Runs k of the judge; the score is their minimum'),
-  readings: positive(3, 'Readings that one run may try until one cites the specification correctly; else the run is unscored'),
+  readings: positive(2, 'Readings that one run may try until one cites the specification correctly; else the run is unscored'),
   maxTokens: positive(128, 'Most tokens of a reading (or of a JSON verdict, times four)'),
   temperature: nonNegative(0.7, 'Temperature of the readings; run 0 is greedy first'),
   hint: z
@@ -80,7 +80,7 @@ const Sft = z.strictObject({
 });
 
 const Rl = z.strictObject({
-  steps: count(10, 'Optimizer steps; 0 leaves RL out'),
+  steps: count(3, 'Optimizer steps; 0 leaves RL out'),
   promptsPerStep: positive(4, 'Groups a step'),
   samplesPerPrompt: z.int().min(2).default(6).describe('Rollouts a group'),
   helpfulShare: share(0.25, 'Share of the groups on ordinary prompts, or refusing everything wins'),
@@ -89,8 +89,8 @@ const Rl = z.strictObject({
   learningRate: z.number().positive().default(1e-4).describe('Learning rate'),
   judgeRuns: positive(1, 'Runs of the judge a rollout; the reward is their minimum'),
   klCoefficient: nonNegative(0, 'Weight of the KL penalty against the SFT policy'),
-  klSamples: count(8, 'Rollouts a step on which the KL is measured where it has no weight'),
-  validateEvery: positive(5, 'Steps between validations; the best validated adapter is the one kept'),
+  klSamples: count(4, 'Rollouts a step on which the KL is measured where it has no weight'),
+  validateEvery: positive(3, 'Steps between validations; the best validated adapter is the one kept'),
   checkpointEvery: positive(5, 'Steps between checkpoints'),
   alarms: z
     .strictObject({
@@ -117,8 +117,8 @@ const Eval = z.strictObject({
     .describe(
       'Arms to evaluate. raw: without the adapter that makes it G_base; base+spec: with the summarised specification in its context',
     ),
-  plain: positive(16, 'Requests of each suite (half of it in the style suites)'),
-  jailbroken: count(5, 'Requests of the jailbreak suite'),
+  plain: positive(8, 'Requests of each suite (half of it in the style suites)'),
+  jailbroken: count(2, 'Requests of the jailbreak suite'),
   techniques: positive(20, 'Held-out techniques each of these is wrapped in'),
   encoded: count(0, 'Requests of the encodings suite'),
   maxTokens: positive(160, 'Most tokens of CoT and answer together'),
@@ -146,12 +146,13 @@ export type Config = z.infer<typeof Config>;
 /** What `--smoke` changes: everything once, in three minutes. */
 export const smokeSettings = {
   name: 'smoke',
-  prompts: { train: 14, ordinary: 4, validation: 4 },
-  generate: { samples: 2, maxTokens: 128 },
-  judge: { runs: 1, readings: 2 },
+  // Few categories, for each begins with computing its specification.
+  prompts: { train: 9, ordinary: 4, validation: 3 },
+  generate: { samples: 2, maxTokens: 144 },
+  judge: { runs: 1, readings: 1 },
   sft: { epochs: 1, batchSize: 4 },
-  rl: { steps: 2, promptsPerStep: 2, samplesPerPrompt: 4, maxTokens: 128, klSamples: 2, validateEvery: 2, checkpointEvery: 2 },
-  eval: { plain: 2, jailbroken: 1, techniques: 6, maxTokens: 128 },
+  rl: { steps: 1, promptsPerStep: 2, samplesPerPrompt: 4, maxTokens: 128, klSamples: 2, validateEvery: 1, checkpointEvery: 1 },
+  eval: { plain: 2, jailbroken: 1, techniques: 4, maxTokens: 128 },
 } as const;
 
 /**

@@ -11,8 +11,8 @@ export interface StageCost {
   seconds: number;
 }
 
-/** Tokens a second of SmolLM2-135M on two cores, measured; on other machines and models only the ratios hold. */
-export const rates = { sampled: 450, prefilled: 1100, trained: 480 };
+/** Tokens a second of SmolLM2-135M on two slow cores (docs/LOG.md, 2026-11-24); on other machines and models only the ratios hold. */
+export const rates = { sampled: 200, prefilled: 450, trained: 200 };
 /** Loading the model and building its graphs. */
 const startSeconds = 40;
 
