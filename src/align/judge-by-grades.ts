@@ -16,6 +16,8 @@ import { seedFrom } from './stage.js';
 interface Reading {
   cot: string;
   decision: ResponseKind;
+  /** Whether it found a clause that applies. */
+  cites: boolean;
 }
 
 export class GradeJudge implements JudgeForm {
@@ -54,35 +56,33 @@ export class GradeJudge implements JudgeForm {
   }
 
   /**
-   * The first attempt whose citations hold (the judge has the specification before it, so they can be checked); with a hint, the
-   * first of those that agrees with it, and if none does, the judge disagrees. Null when no attempt holds.
+   * A run reads several times at once, and its reading is the majority's (self-consistency): only those count whose citations hold
+   * (the judge has the specification before it, so they can be checked), and those that find no clause only if no other does, for
+   * the prompt was filed under this category. With a hint, a reading that agrees with it goes first, and if none does, the judge
+   * disagrees. Null when none holds.
    */
   private async read({ messages, category, hint }: JudgeSubject, run: number): Promise<Reading | null> {
     const { model, specs, settings, seed, signal } = this.options;
-    let dissenting: Reading | null = null;
-    for (let attempt = 0; attempt < settings.readings; attempt++) {
-      const greedy = run === 0 && attempt === 0;
-      const { choices } = await model.chat({
-        ...sharedLayout(messages, specs.text(category)),
-        maxTokens: settings.maxTokens,
-        temperature: greedy ? 0 : settings.temperature,
-        seed: seedFrom('reading', seed, messages, category, run, attempt),
-        stop: ['</think>'],
-        ...(signal && { signal }),
-      });
-      const reading = this.holds(choices[0]?.text ?? '', choices[0]?.stopReason === 'stop', category);
-      if (reading === null) continue;
-      if (hint === undefined || reading.decision === hint) return reading;
-      dissenting ??= reading;
-    }
-    return dissenting;
+    const { choices } = await model.chat({
+      ...sharedLayout(messages, specs.text(category)),
+      n: settings.readings,
+      maxTokens: settings.maxTokens,
+      temperature: settings.temperature,
+      seed: seedFrom('reading', seed, messages, category, run),
+      stop: ['</think>'],
+      ...(signal && { signal }),
+    });
+    const holding = choices.flatMap(({ text, stopReason }) => this.holds(text, stopReason === 'stop', category) ?? []);
+    const citing = holding.filter(({ cites }) => cites);
+    const counted = citing.length > 0 ? citing : holding;
+    return counted.find(({ decision }) => decision === hint) ?? majority(counted);
   }
 
   private holds(text: string, ended: boolean, category: string): Reading | null {
     const { cot: written, malformed } = splitCot(`${text}</think>`);
     if (!ended || malformed || written === null) return null;
     const { cot } = repairCitations(written, this.options.specs.spec, category);
-    const { decision, checks } = checkCompletion({
+    const { decision, citations, checks } = checkCompletion({
       cot,
       answer: '',
       malformed: false,
@@ -90,8 +90,8 @@ export class GradeJudge implements JudgeForm {
       spec: this.options.specs.spec,
       category,
     });
-    const cites = checks.citedClauseExists !== false && checks.quoteOccurs !== false && checks.rulingMatchesDecision !== false;
-    return decision !== null && cites ? { cot, decision } : null;
+    const right = checks.citedClauseExists !== false && checks.quoteOccurs !== false && checks.rulingMatchesDecision !== false;
+    return decision !== null && right ? { cot, decision, cites: citations.length > 0 } : null;
   }
 
   private grade({ messages, answer, category, cot }: JudgeSubject, reading: Reading, run: number): Promise<number[]> {
@@ -106,6 +106,14 @@ export class GradeJudge implements JudgeForm {
     ];
     return model.choiceLogprobs!({ messages: asked, choices: grades, sharedMessages: layout.sharedMessages, ...(signal && { signal }) });
   }
+}
+
+/** The first reading of the decision that most have; among equals the one met first. */
+function majority(readings: readonly Reading[]): Reading | null {
+  let best: Reading | null = null;
+  const votes = (reading: Reading) => readings.filter(({ decision }) => decision === reading.decision).length;
+  for (const reading of readings) if (best === null || votes(reading) > votes(best)) best = reading;
+  return best;
 }
 
 /** Mean of the grades under their probabilities, which need not add up to 1; null when they are no numbers. */

@@ -33,18 +33,22 @@ interface Scripted extends ChatModel {
   graded: Message[][];
 }
 
-/** Gives these texts in turn, the last for ever. */
+/** Gives these texts in turn, the last for ever; several to a request for several. */
 function model(texts: string[], logprobs?: number[]): Scripted {
   const requests: ChatRequest[] = [];
+  let given = 0;
   const graded: Message[][] = [];
   return {
     name: 'scripted',
     requests,
     graded,
     async chat(request) {
-      const text = texts[Math.min(requests.length, texts.length - 1)]!;
       requests.push(request);
-      return { choices: [{ text, stopReason: 'stop', tokens: 1 }], usage: { promptTokens: 0, completionTokens: 0 } };
+      const choices = Array.from({ length: request.n ?? 1 }, () => {
+        const text = texts[Math.min(given++, texts.length - 1)]!;
+        return { text, stopReason: 'stop' as const, tokens: 1 };
+      });
+      return { choices, usage: { promptTokens: 0, completionTokens: 0 } };
     },
     ...(logprobs && {
       choiceLogprobs: async (request: { messages: readonly Message[] }) => {
@@ -72,27 +76,35 @@ describe('the judge by grades', () => {
   });
 
   it('runs with different readings and different wordings', async () => {
-    const scripted = model([reading(refused), reading(allowed)], sure(3));
+    const scripted = model([reading(refused), reading(refused), reading(refused), reading(allowed)], sure(3));
     const runs = await new Judge({ model: scripted, specs, settings: settings(), seed: 0 }).judgeAnswer(
       { messages, answer: 'No.', category: 'violence' },
       2,
     );
     expect(new Set(runs.map(({ rationale }) => rationale)).size).toBe(2);
     expect(new Set(scripted.graded.map((asked) => asked[3]?.content.replace(/##\d+/g, ''))).size).toBe(2);
-    expect(scripted.requests.map(({ temperature }) => temperature)).toEqual([0, 0.7]);
+    expect(new Set(scripted.requests.map(({ seed }) => seed)).size).toBe(2);
   });
 
-  it('tries again when a reading cites what the specification does not say', async () => {
-    const scripted = model(
-      [reading({ ...refused, text: 'Something made up for this test.' }), '<think>\nnothing', reading(refused)],
-      sure(5),
-    );
-    const [run] = await new Judge({ model: scripted, specs, settings: settings(), seed: 0 }).judgeAnswer(
-      { messages, answer: 'No.', category: 'violence' },
-      1,
-    );
-    expect(run?.score).toBeCloseTo(1);
-    expect(scripted.requests).toHaveLength(3);
+  const readBy = async (texts: string[]) => {
+    const judge = new Judge({ model: model(texts, sure(5)), specs, settings: settings(), seed: 0 });
+    const [run] = await judge.judgeAnswer({ messages, answer: 'No.', category: 'violence' }, 1);
+    return run?.rationale;
+  };
+
+  it('leaves out readings that cite what the specification does not say', async () => {
+    const madeUp = reading({ ...refused, text: 'Something made up for this test.' });
+    expect(await readBy([madeUp, madeUp, reading(allowed)])).toContain(clauseLine(allowed));
+  });
+
+  it('goes by the decision of most readings', async () => {
+    expect(await readBy([reading(allowed), reading(refused), reading(refused)])).toContain(clauseLine(refused));
+  });
+
+  it('believes that no clause applies only if no reading finds one', async () => {
+    const none = '<think>\nThe user asks for something.\nNo policy covers this.\nDecision: comply\n';
+    expect(await readBy([none, none, reading(refused)])).toContain(clauseLine(refused));
+    expect(await readBy([none])).toContain('No policy covers this.');
   });
 
   it('is unscored, not zero, when no reading holds', async () => {

@@ -50,9 +50,9 @@ const Generate = z.strictObject({
 
 const Judge = z.strictObject({
   runs: positive(2, 'Runs k of the judge; the score is their minimum'),
-  readings: positive(2, 'Readings that one run may try until one cites the specification correctly; else the run is unscored'),
+  readings: positive(3, 'Readings a run; the decision of most of those that cite the specification correctly is the one it grades by'),
   maxTokens: positive(128, 'Most tokens of a reading (or of a JSON verdict, times four)'),
-  temperature: nonNegative(0.7, 'Temperature of the readings; run 0 is greedy first'),
+  temperature: nonNegative(0.6, 'Temperature of the readings'),
   hint: z
     .boolean()
     .default(false)
@@ -70,7 +70,7 @@ const Filter = z.strictObject({
 });
 
 const Sft = z.strictObject({
-  epochs: positive(2, 'Passes over the records'),
+  epochs: positive(3, 'Passes over the records'),
   batchSize: positive(8, 'Records a step'),
   learningRate: z.number().positive().default(4e-4).describe('Highest learning rate'),
   warmUp: share(0.1, 'Share of the steps in which the learning rate rises; then it falls linearly to zero'),
@@ -149,7 +149,7 @@ export const smokeSettings = {
   // Few categories, for each begins with computing its specification.
   prompts: { train: 9, ordinary: 4, validation: 3 },
   generate: { samples: 2, maxTokens: 144 },
-  judge: { runs: 1, readings: 1 },
+  judge: { runs: 1, readings: 2 },
   sft: { epochs: 1, batchSize: 4 },
   rl: { steps: 1, promptsPerStep: 2, samplesPerPrompt: 4, maxTokens: 128, klSamples: 2, validateEvery: 1, checkpointEvery: 1 },
   eval: { plain: 2, jailbroken: 1, techniques: 4, maxTokens: 128 },

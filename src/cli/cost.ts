@@ -20,8 +20,6 @@ const startSeconds = 40;
 const typical = { prompt: 45, wrapped: 75, cot: 60, completion: 110, gradeTurn: 90 };
 /** Share of the completions that pass the mechanical checks and so are judged. */
 const passing = 0.6;
-/** Readings that a run of the judge takes until one holds. */
-const readingsARun = 1.5;
 
 export interface CostFacts {
   /** Prompts whose completions are still to be made. */
@@ -59,11 +57,11 @@ export function estimateCost(config: Config, facts: CostFacts): StageCost[] {
 
   const ordinaryShare = prompts.ordinary / Math.max(1, prompts.train + prompts.ordinary);
   const policyPrompts = facts.generate * (1 - ordinaryShare);
-  const readings = policyPrompts * judge.runs * readingsARun;
+  const readings = policyPrompts * judge.runs * judge.readings;
   const graded = policyPrompts * generate.samples * passing * judge.runs;
   const records = (prompts.train * 0.8 + prompts.ordinary) * sft.epochs;
   const rollouts = rl.steps * rl.promptsPerStep * rl.samplesPerPrompt;
-  const rlReadings = rl.steps * rl.promptsPerStep * rl.judgeRuns * readingsARun;
+  const rlReadings = rl.steps * rl.promptsPerStep * rl.judgeRuns * judge.readings;
   const validations = rl.steps === 0 ? 0 : (1 + Math.ceil(rl.steps / rl.validateEvery)) * prompts.validation;
   const klShare = rl.klCoefficient > 0 ? 1 : Math.min(1, rl.klSamples / (rl.promptsPerStep * rl.samplesPerPrompt));
   const arms = config.eval.arms.filter((arm) => arm !== 'sft+rl' || rl.steps > 0).length;

@@ -198,7 +198,7 @@ describe('a folder that is not to be touched', () => {
 
   it('refuses other settings, and says which', async () => {
     await expect(start(whole.root, { config: config({ sft: { ...settings.sft, epochs: 5 } }) })).rejects.toThrow(
-      /sft\.epochs was 2 and is now 5.*--redo sft/s,
+      /sft\.epochs was 3 and is now 5.*--redo sft/s,
     );
     await expect(start(whole.root, { config: config({ seed: 7 }) })).rejects.toThrow(/seed was 0 and is now 7/);
   });
