@@ -98,7 +98,7 @@ function rulingMatches(cot: string, decision: ResponseKind, found: readonly (Cit
 }
 
 /** Between a full answer that names a professional and a safe completion that informs first, rules cannot tell: either decision fits. */
-function answerMatches(answer: string, decision: ResponseKind): boolean {
+export function answerMatches(answer: string, decision: ResponseKind): boolean {
   const { kind, rule } = classifyResponse(answer);
   return (
     kind === decision ||

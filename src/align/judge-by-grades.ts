@@ -6,7 +6,7 @@
 import { Random } from '../base/random.js';
 import { contentId, type JudgeRun, type Message, type ResponseKind } from '../base/records.js';
 import { splitCot } from '../lm/split-cot.js';
-import { checkCompletion } from './check.js';
+import { answerMatches, checkCompletion } from './check.js';
 import { repairCitations } from './repair.js';
 import { sharedLayout } from './generation-prompt.js';
 import type { JudgeForm, JudgeOptions, JudgeSubject } from './judge-form.js';
@@ -34,9 +34,11 @@ export class GradeJudge implements JudgeForm {
         unscored: `none of ${this.options.settings.readings} readings cites the specification correctly`,
       };
     }
-    const logprobs = await this.grade(subject, reading, run);
-    const expected = expectedGrade(logprobs);
     const agreement = subject.hint === undefined ? {} : { agreesWithHint: reading.decision === subject.hint };
+    if (this.options.settings.kindCheck && !answerMatches(subject.answer, reading.decision)) {
+      return { score: 0, rationale: reading.cot, ...agreement };
+    }
+    const expected = expectedGrade(await this.grade(subject, reading, run));
     if (expected === null)
       return { score: null, rationale: reading.cot, unscored: 'the engine gave no probabilities of the grades', ...agreement };
     return { score: scoreOfGrade(expected), rationale: reading.cot, ...agreement };

@@ -53,6 +53,12 @@ const Judge = z.strictObject({
   readings: positive(3, 'Readings a run; the decision of most of those that cite the specification correctly is the one it grades by'),
   maxTokens: positive(128, 'Most tokens of a reading (or of a JSON verdict, times four)'),
   temperature: nonNegative(0.6, 'Temperature of the readings'),
+  kindCheck: z
+    .boolean()
+    .default(true)
+    .describe(
+      "An answer whose kind, by the published rules, is not what the judge's own reading decided scores 0 without being graded: small judges read better than they grade",
+    ),
   hint: z
     .boolean()
     .default(false)
