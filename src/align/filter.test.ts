@@ -42,7 +42,7 @@ describe('filterCompletions', () => {
       [prompt('a'), prompt('b'), prompt('c')],
       [completion('a', 0), completion('a', 1), completion('b', 0), completion('c', 0)],
       [judged('a-0', 0.7), judged('a-1', 0.9), judged('b-0', 0.59), judged('c-0', 0.6)],
-      settings(),
+      settings({ threshold: 0.6 }),
       0,
     );
     expect(records.map(({ promptId, answer }) => [promptId, answer])).toEqual([
