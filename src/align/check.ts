@@ -2,6 +2,7 @@
 import type { Checks, Citation, ResponseKind, StopReason } from '../base/records.js';
 import { classifyResponse } from './response-kind.js';
 import { clauseLine, readCitations, readDecision, styleLine } from './spec/lines.js';
+import { findClause } from './spec/lookup.js';
 import type { Spec } from './spec/types.js';
 
 export interface CheckInput {
@@ -38,7 +39,8 @@ export function checkCompletion(input: CheckInput): { decision: ResponseKind | n
 }
 
 /** A line that begins as a citation does, but holds no code: a policy that is nobody's. */
-const namesNoClause = (cot: string): boolean => cot.split('\n').some((line) => /^\s*Policy\b/.test(line) && readCitations(line).length === 0);
+const namesNoClause = (cot: string): boolean =>
+  cot.split('\n').some((line) => /^\s*Policy\b/.test(line) && readCitations(line).length === 0);
 
 interface Cited {
   sort: 'clause' | 'style';
@@ -49,7 +51,7 @@ interface Cited {
 
 /** The clause or style guideline that a citation means; null when its code or its subject is not the specification's. */
 function resolve({ code, subject }: Citation, spec: Spec, category: string): Cited | null {
-  const clause = spec.categories.flatMap((c) => c.clauses).find((c) => c.code === code);
+  const clause = findClause(spec, code);
   if (clause !== undefined && same(subject, clause.subject)) {
     return { sort: 'clause', ruling: clause.ruling, body: body(clauseLine(clause)) };
   }

@@ -55,6 +55,8 @@ describe('repairCitations', () => {
     expect(repair('Policy: refuse').repaired).toBe(0);
   });
   it('repairs style lines as well', () => {
-    expect(repair('Style for refuse: One short apology, no lectures. [S1]').cot).toContain('Style for refuse: One short apology, no lecture. [S1]');
+    expect(repair('Style for refuse: One short apology, no lectures. [S1]').cot).toContain(
+      'Style for refuse: One short apology, no lecture. [S1]',
+    );
   });
 });

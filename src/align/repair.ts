@@ -44,7 +44,13 @@ function nearestLine(cited: string, lines: readonly string[]): string | null {
 const codeOf = (line: string): string | undefined => /\[([^\]]+)\]\s*$/.exec(line)?.[1];
 /** `subject: ruling. …` of a clause, `kind: …` of a style. */
 const rulingOf = (line: string): string | undefined => /\b(disallowed|allowed|safe completion|refuse|comply)\b/.exec(line)?.[1];
-const words = (line: string): Set<string> => new Set(line.replace(/\[[^\]]*\]\s*$/, '').toLowerCase().match(/[\p{L}\p{N}']+/gu) ?? []);
+const words = (line: string): Set<string> =>
+  new Set(
+    line
+      .replace(/\[[^\]]*\]\s*$/, '')
+      .toLowerCase()
+      .match(/[\p{L}\p{N}']+/gu) ?? [],
+  );
 
 function dice(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
   const common = [...a].filter((word) => b.has(word)).length;

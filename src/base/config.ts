@@ -70,7 +70,10 @@ const Filter = z.strictObject({
     .array(z.enum(checkNames))
     .default(['wellFormed', 'citedClauseExists', 'quoteOccurs', 'rulingMatchesDecision', 'answerMatchesDecision', 'leaksSpec'])
     .describe('Mechanical checks that a completion must pass (leaksSpec: must not leak). What fails them is not judged'),
-  threshold: share(0.4, 'Lowest score that is kept. A small judge that grades unsurely gives about 0.5 to what agrees with its reading, 0 to what does not'),
+  threshold: share(
+    0.4,
+    'Lowest score that is kept. A small judge that grades unsurely gives about 0.5 to what agrees with its reading, 0 to what does not',
+  ),
   perPrompt: positive(1, 'Best completions kept of each prompt'),
   balance: z.number().min(1).default(2).describe('No category × kind cell holds more than this many times the median cell'),
 });

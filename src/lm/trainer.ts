@@ -135,7 +135,13 @@ function lossOf(loss: LossFunction, datum: Datum, t: number, logprob: number): n
   return -weight * Math.min(ratio * advantage, clipped * advantage);
 }
 
-function fillFeeds(batch: MicroBatch, data: readonly Datum[], loss: LossFunction, { config, embedding }: ModelParts, sharedPrefix: boolean) {
+function fillFeeds(
+  batch: MicroBatch,
+  data: readonly Datum[],
+  loss: LossFunction,
+  { config, embedding }: ModelParts,
+  sharedPrefix: boolean,
+) {
   const { rows, rowLength: T } = batch;
   // A graph with a prefix gets one masked token where a batch has none.
   const hasPrefix = batch.prefix.length > 0;

@@ -43,7 +43,7 @@ export function buildTrainingGraph(
     : null;
   let x = graph.input('x', 'float32', [tokens, config.hiddenSize]);
   for (let layer = 0; layer < config.layers; layer++) {
-    x = llama.block(x, layer, (q, k, v) => 
+    x = llama.block(x, layer, (q, k, v) =>
       prefixMasks ? attendWithPrefix(graph, config, q, k, v, rowMask, prefixMasks) : attendInRows(graph, config, q, k, v, rowMask),
     );
   }
@@ -118,7 +118,13 @@ class Heads {
 
   /** [R·T, H·h] → [R, K, G·T, h] */
   rowQueries(q: Value): Value {
-    return this.reshape(this.transpose(this.reshape(q, 'R', 'T', this.K, this.G, this.h), 0, 2, 3, 1, 4), 'R', this.K, product(this.G, 'T'), this.h);
+    return this.reshape(
+      this.transpose(this.reshape(q, 'R', 'T', this.K, this.G, this.h), 0, 2, 3, 1, 4),
+      'R',
+      this.K,
+      product(this.G, 'T'),
+      this.h,
+    );
   }
 
   /** [R·T, K·h] → [R, K, T, h] */
@@ -128,7 +134,11 @@ class Heads {
 
   /** [R, K, G·T, h] → [R·T, H·h] */
   rowOutputs(o: Value): Value {
-    return this.reshape(this.transpose(this.reshape(o, 'R', this.K, this.G, 'T', this.h), 0, 3, 1, 2, 4), product('R', 'T'), this.K * this.G * this.h);
+    return this.reshape(
+      this.transpose(this.reshape(o, 'R', this.K, this.G, 'T', this.h), 0, 3, 1, 2, 4),
+      product('R', 'T'),
+      this.K * this.G * this.h,
+    );
   }
 
   /** [P, H·h] → [K, G·P, h] */
@@ -192,10 +202,7 @@ function attendWithPrefix(
   const weights = graph.apply('softmax', [graph.apply('concat', [toPrefix, toRow], { axis: 4, length: 'S' })]);
   const [onPrefix, onRow] = pair(graph.applyMany('split', [weights], { axis: 4, lengths: ['P', 'T'] }));
   const o_RT = heads.rowOutputs(
-    graph.apply('add', [
-      heads.weigh(onPrefix, v_K_P_h, ['R'], 'T', 'P'),
-      heads.weigh(onRow, heads.rowKeys(vRows), ['R'], 'T', 'T'),
-    ]),
+    graph.apply('add', [heads.weigh(onPrefix, v_K_P_h, ['R'], 'T', 'P'), heads.weigh(onRow, heads.rowKeys(vRows), ['R'], 'T', 'T')]),
   );
   return graph.apply('concat', [o_P, o_RT], { axis: 0, length: 'N' });
 }

@@ -215,7 +215,8 @@ export async function createEmbeddedEngine(options: EmbeddedOptions): Promise<Em
     targets,
     seed,
     trainingBytes,
-    maxRows, endOfTurn: renderer.endOfTurn,
+    maxRows,
+    endOfTurn: renderer.endOfTurn,
     ...(options.threads ? { threads: options.threads } : {}),
   };
   await client.call('start', settings);
