@@ -1,7 +1,7 @@
 /** One model in memory: weights once, a trainer, a sampler, and adapters by name. Lives in the worker thread. */
 import path from 'node:path';
-import { mkdir, rename, rm } from 'node:fs/promises';
 import { inputError, internalError } from '../../base/errors.js';
+import { replaceFolder } from '../../lm/atomic-write.js';
 import { openCheckpoint } from '../../lm/checkpoint.js';
 import { Decoder } from '../../lm/decoder.js';
 import { readModelParts } from '../../lm/model-parts.js';
@@ -77,28 +77,14 @@ export class Model {
     return result;
   }
 
-  /** Writes the policy's adapter and optimizer state beside it, then puts them in place in one rename. */
+  /** Writes the policy's adapter, and its optimizer state beside it; the folder appears whole or not at all. */
   async save(folder: string): Promise<void> {
-    const fresh = `${folder}.new`;
-    const old = `${folder}.old`;
-    await rm(fresh, { recursive: true, force: true });
-    await mkdir(fresh, { recursive: true });
     const { tensors, shape } = this.adapter(policyAdapter).adapter;
-    await writeAdapter(
-      fresh,
-      { r: shape.rank, alpha: shape.alpha, targets: [...shape.targets], tensors: bySite(tensors) },
-      {
-        baseModel: path.basename(this.settings.checkpoint),
-        dtype: 'F32',
-      },
-    );
-    await writeAdamState(path.join(fresh, 'optimizer.safetensors'), this.trainer.adam);
-    await rm(old, { recursive: true, force: true });
-    await rename(folder, old).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
+    const adapter = { r: shape.rank, alpha: shape.alpha, targets: [...shape.targets], tensors: bySite(tensors) };
+    await replaceFolder(folder, async (temporary) => {
+      await writeAdapter(temporary, adapter, { baseModel: path.basename(this.settings.checkpoint), dtype: 'F32' });
+      await writeAdamState(path.join(temporary, 'optimizer.safetensors'), this.trainer.adam);
     });
-    await rename(fresh, folder);
-    await rm(old, { recursive: true, force: true });
   }
 
   private async read(folder: string): Promise<LoraParameters> {
