@@ -20,10 +20,12 @@ export interface OpenWorkbench {
   seed: number;
   progress: Progress;
   signal?: AbortSignal;
+  /** For servers: how long requests of one adapter or specification may keep those of another waiting, ms. */
+  patience?: number;
 }
 
 /** Loads the model, downloading it first where it has a name. @throws what the engine throws; input error when G_base's adapter is missing */
-export async function openWorkbench({ engine: settings, seed, progress, signal }: OpenWorkbench): Promise<Workbench> {
+export async function openWorkbench({ engine: settings, seed, progress, signal, patience }: OpenWorkbench): Promise<Workbench> {
   const reasoner = reasonerFolder(settings);
   const model = await resolveModel(settings.model, {
     ...(signal && { signal }),
@@ -39,6 +41,7 @@ export async function openWorkbench({ engine: settings, seed, progress, signal }
     seed,
     ...(reasoner !== null && { adapter: reasoner }),
     ...(settings.threads !== undefined && { threads: settings.threads }),
+    ...(patience !== undefined && { patience }),
     ...(signal && { signal }),
   });
   return {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { inputError } from '../base/errors.js';
 import { Random } from '../base/random.js';
 import { contentId, type Message } from '../base/records.js';
+import { cutAtStop } from '../lm/text-stream.js';
 import { scriptedGrades, scriptedReply, type Memory } from './scripted-mind.js';
 import type { ChatModel, ChatRequest, Datum, ForwardBackwardResult, Renderer, SamplingParams, Trainer } from './types.js';
 import type { Workbench } from './workbench.js';
@@ -38,6 +39,20 @@ function readTokens(tokens: readonly number[]): Message[] {
   });
   if (role !== null && start < tokens.length) messages.push({ role, content: scriptedRenderer.decode(tokens.slice(start)) });
   return messages;
+}
+
+/** Word after word, the samples in turn. */
+async function tellWords(
+  choices: readonly { text: string }[],
+  onText: NonNullable<ChatRequest['onText']>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const words = choices.map(({ text }) => text.split(/(?<=\s)/));
+  for (let at = 0; words.some((one) => at < one.length); at++) {
+    for (const [choice, { [at]: word }] of words.entries()) if (word !== undefined) onText(choice, word);
+    await new Promise(setImmediate);
+    signal?.throwIfAborted();
+  }
 }
 
 /** The same for sampler and trainer, so that their gap is zero. */
@@ -76,15 +91,14 @@ export function createScriptedWorkbench({ onCall = () => undefined }: ScriptedOp
     const greedy = params.temperature === 0;
     const random = new Random(contentId(messages, memory.length, greedy ? 'greedy' : [params.seed ?? 0, sample]));
     let text = scriptedReply(messages, memory, random);
-    const stops = (params.stop ?? []).map((stop) => text.indexOf(stop)).filter((at) => at !== -1);
-    if (stops.length > 0) text = text.slice(0, Math.min(...stops));
+    text = cutAtStop(text, params.stop ?? [], params.stopAfter);
     const cut = text.length > params.maxTokens * 4;
     return { text: cut ? text.slice(0, params.maxTokens * 4) : text, stopReason: cut ? ('length' as const) : ('stop' as const) };
   };
 
   const chatModel = (name: string, memory: () => readonly Memory[]): ChatModel => ({
     name,
-    async chat({ messages, n = 1, signal, ...params }: ChatRequest) {
+    async chat({ messages, n = 1, signal, onText, ...params }: ChatRequest) {
       count();
       signal?.throwIfAborted();
       chats.push({ model: name, messages });
@@ -93,6 +107,7 @@ export function createScriptedWorkbench({ onCall = () => undefined }: ScriptedOp
         ...one,
         tokens: Math.ceil(one.text.length / 4),
       }));
+      if (onText) await tellWords(choices, onText, signal);
       return { choices, usage: { promptTokens: 0, completionTokens: choices.reduce((sum, { tokens }) => sum + tokens, 0) } };
     },
     async choiceLogprobs({ messages, choices, signal }) {

@@ -12,6 +12,11 @@ export interface ChatRequest extends SamplingParams {
   /** The first so many messages are shared by many requests (a specification): engines may compute them once. */
   sharedMessages?: number;
   signal?: AbortSignal;
+  /**
+   * Called with each further piece of a sample's text as it is written; its pieces joined are the beginning of its `text`, and
+   * what is missing comes with the response. Must not throw. An engine that cannot stream does not call it.
+   */
+  onText?: (choice: number, piece: string) => void;
 }
 
 export interface ChatChoice {

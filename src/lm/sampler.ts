@@ -18,6 +18,8 @@ export interface SampleJob {
   signal?: AbortSignal;
   /** Needed where `params.stop` is given. */
   decode?: (tokens: readonly number[]) => string;
+  /** Called with each token as it is picked. */
+  onToken?: (copy: number, token: number) => void;
 }
 
 export interface ChoiceJob {
@@ -28,7 +30,7 @@ export interface ChoiceJob {
   choices: number[];
 }
 
-type Unit = { key: string; prefix: number[]; own: number[] } & (
+type Unit = { key: string; prefix: number[]; own: number[]; since: number } & (
   | {
       kind: 'sample';
       job: SampleJob;
@@ -45,6 +47,8 @@ interface Row {
   random: Random;
   tokens: number[];
   logprobs: number[];
+  /** Tokens before this one are searched for no stop string; null while `stopAfter` has not come. */
+  stopsFrom: number | null;
 }
 
 /** Prompt tokens that one prefill call may hold: larger calls gain nothing and cost attention memory. */
@@ -63,6 +67,8 @@ export class Sampler {
   constructor(
     private readonly decoder: Decoder,
     private readonly maxRows: number,
+    /** A request of another prefix than the one at work lets no more than this time's requests go before it, ms. */
+    private readonly patience = Infinity,
   ) {
     this.caches = new RowCaches(decoder.config, maxRows);
   }
@@ -103,7 +109,7 @@ export class Sampler {
     // The last token of a prompt is never part of the prefix: its hidden state is where sampling starts.
     const shared = Math.min(sharedPrefix, promptTokens.length - 1);
     const prefix = promptTokens.slice(0, shared);
-    return { key: `${adapterVersion}|${prefix.join(',')}`, prefix, own: promptTokens.slice(shared) };
+    return { key: `${adapterVersion}|${prefix.join(',')}`, prefix, own: promptTokens.slice(shared), since: performance.now() };
   }
 
   private enqueue(unit: Unit): void {
@@ -156,6 +162,7 @@ export class Sampler {
       let free = this.maxRows - this.active.length;
       const candidates = this.queue.filter((unit) => unit.key === this.key);
       if (candidates.length === 0) return;
+      if (!filling && this.othersWaited()) return;
       // Prefilling one row costs as much as a decoding step of all: wait until a few rows are free.
       if (!filling && free < Math.min(Math.max(4, this.maxRows / 8), this.maxRows)) return;
       candidates.sort((a, b) => a.own.length - b.own.length);
@@ -174,6 +181,12 @@ export class Sampler {
       this.queue = this.queue.filter((unit) => !taken.has(unit));
       await this.prefill(chosen, longest);
     }
+  }
+
+  /** Then the batch runs empty, and the oldest request decides what comes next. */
+  private othersWaited(): boolean {
+    const other = this.queue.find((unit) => unit.key !== this.key);
+    return other !== undefined && performance.now() - other.since > this.patience;
   }
 
   private async prefixOf(unit: Unit): Promise<PrefixKv | null> {
@@ -215,7 +228,9 @@ export class Sampler {
           const slot = this.active.length + fresh.length;
           this.caches.lengths[slot] = 0;
           this.caches.append(slot, newKv, units.length, T, r, unit.own.length);
-          fresh.push({ unit, copy, random: new Random(`${unit.job.params.seed ?? 0}:${copy}`), tokens: [], logprobs: [] });
+          const { seed = 0, stopAfter } = unit.job.params;
+          const stopsFrom = stopAfter === undefined ? 0 : null;
+          fresh.push({ unit, copy, random: new Random(`${seed}:${copy}`), tokens: [], logprobs: [], stopsFrom });
           origins.push(r);
         }
       }
@@ -261,6 +276,7 @@ export class Sampler {
       const { token, logprob } = next[i] as { token: number; logprob: number };
       row.tokens.push(token);
       row.logprobs.push(logprob);
+      row.unit.job.onToken?.(row.copy, token);
       const stopReason = this.stopReason(row);
       if (stopReason === null) return;
       finished.push(firstSlot + i);
@@ -269,13 +285,12 @@ export class Sampler {
     this.vacate(finished);
   }
 
-  private stopReason({ unit: { job, own, prefix }, tokens }: Row): 'stop' | 'length' | null {
+  private stopReason(row: Row): 'stop' | 'length' | null {
+    const { unit, tokens } = row;
+    const { job, own, prefix } = unit;
     if (this.decoder.config.eosTokens.includes(tokens.at(-1) as number)) return 'stop';
-    const { stop = [], maxTokens } = job.params;
-    if (stop.length > 0 && job.decode) {
-      const tail = job.decode(tokens.slice(-32));
-      if (stop.some((text) => tail.includes(text))) return 'stop';
-    }
+    if (atStopString(row)) return 'stop';
+    const { maxTokens } = job.params;
     const used = prefix.length + own.length + tokens.length;
     return tokens.length >= maxTokens || used >= this.decoder.config.maxPositions ? 'length' : null;
   }
@@ -291,4 +306,25 @@ export class Sampler {
       this.active.pop();
     }
   }
+}
+
+/** Tokens in which a stop string is looked for. */
+const stopWindow = 32;
+
+function atStopString(row: Row): boolean {
+  const { tokens, unit } = row;
+  const { decode, params } = unit.job;
+  const { stop = [], stopAfter } = params;
+  if (stop.length === 0 || !decode) return false;
+  const from = Math.max(row.stopsFrom ?? 0, tokens.length - stopWindow);
+  let tail = decode(tokens.slice(from));
+  if (stopAfter !== undefined) {
+    if (row.stopsFrom === null) {
+      const at = tail.indexOf(stopAfter);
+      if (at === -1) return false;
+      row.stopsFrom = tokens.length;
+      tail = tail.slice(at + stopAfter.length).trimStart();
+    } else if (from === row.stopsFrom) tail = tail.trimStart();
+  }
+  return stop.some((text) => tail.includes(text));
 }

@@ -9,6 +9,8 @@ export interface SamplingParams {
   topK?: number;
   /** Stop strings besides the end-of-turn token; not part of the text returned. */
   stop?: string[];
+  /** Stop strings count only in what follows this text and the white space after it: in the answer, where this ends the CoT. */
+  stopAfter?: string;
   /** Same seed and same request → same text, whatever else is in the batch (up to floating-point order). */
   seed?: number;
 }

@@ -8,9 +8,10 @@ import { createRenderer, type ModelRenderer } from '../../lm/chat-template.js';
 import { allTargets } from '../../lm/llama.js';
 import { fixedBytes } from '../../lm/model-parts.js';
 import { resolveModel } from '../../lm/models.js';
+import { cutAtStop, TextStream } from '../../lm/text-stream.js';
 import type { LossFunction } from '../../lm/types.js';
 import type { AdamParams, ChatModel, ChatRequest, Datum, ForwardBackwardResult, SamplingParams, Trainer } from '../types.js';
-import { type CallName, type Calls, type EngineSettings, policyAdapter, type ReplyMessage } from './protocol.js';
+import { type CallName, type Calls, type EngineSettings, policyAdapter, type ReplyMessage, type TokenMessage } from './protocol.js';
 
 export interface EmbeddedOptions {
   /** Name, checkpoint folder or GGUF file. */
@@ -25,19 +26,33 @@ export interface EmbeddedOptions {
   /** Rows decoded together. */
   maxRows?: number;
   threads?: number;
+  /** How long requests with one adapter or shared prefix may keep those with another waiting, ms; without it, until they are done. */
+  patience?: number;
   seed?: number;
   signal?: AbortSignal;
   onProgress?: (message: string) => void;
 }
 
+type OnToken = (copy: number, token: number) => void;
+
+interface Waiter {
+  resolve: (value: never) => void;
+  reject: (error: unknown) => void;
+  onToken?: OnToken | undefined;
+}
+
 class WorkerClient {
-  private readonly waiting = new Map<number, { resolve: (value: never) => void; reject: (error: unknown) => void }>();
+  private readonly waiting = new Map<number, Waiter>();
   private nextId = 0;
   private closed = false;
 
   constructor(private readonly worker: Worker) {
-    worker.on('message', (reply: ReplyMessage) => {
+    worker.on('message', (reply: ReplyMessage | TokenMessage) => {
       const waiter = this.waiting.get(reply.id);
+      if ('token' in reply) {
+        waiter?.onToken?.(reply.copy, reply.token);
+        return;
+      }
       this.waiting.delete(reply.id);
       if (this.waiting.size === 0) worker.unref();
       if (!waiter) return;
@@ -59,7 +74,12 @@ class WorkerClient {
     worker.unref();
   }
 
-  call<Name extends CallName>(call: Name, argument: Parameters<Calls[Name]>[0], signal?: AbortSignal): Promise<ReturnType<Calls[Name]>> {
+  call<Name extends CallName>(
+    call: Name,
+    argument: Parameters<Calls[Name]>[0],
+    signal?: AbortSignal,
+    onToken?: OnToken,
+  ): Promise<ReturnType<Calls[Name]>> {
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) {
@@ -78,7 +98,7 @@ class WorkerClient {
           signal?.removeEventListener('abort', abort);
           then(value);
         };
-      this.waiting.set(id, { resolve: settle(resolve), reject: settle(reject) });
+      this.waiting.set(id, { resolve: settle(resolve), reject: settle(reject), onToken });
       this.worker.ref();
       this.worker.postMessage({ id, call, argument });
     });
@@ -157,12 +177,13 @@ export class EmbeddedEngine implements Trainer {
     });
     return {
       name: adapter === policyAdapter || adapter === 'bare' ? this.modelName : `${this.modelName}+${path.basename(adapter)}`,
-      async chat({ messages, n = 1, sharedMessages, signal, ...params }) {
+      async chat({ messages, n = 1, sharedMessages, signal, onText, ...params }) {
         const prompt = layOut(messages, sharedMessages);
         const sampling: SamplingParams = params;
-        const sequences = await client.call('sample', { ...prompt, n, params: sampling, adapter }, signal);
+        const request = { ...prompt, n, params: sampling, adapter, stream: onText !== undefined };
+        const sequences = await client.call('sample', request, signal, onText && streamed(renderer, sampling, n, onText));
         const choices = sequences.map(({ tokens, stopReason }) => ({
-          text: cutAtStop(renderer.decode(tokens), params.stop ?? []),
+          text: cutAtStop(renderer.decode(tokens), params.stop ?? [], params.stopAfter),
           stopReason,
           tokens: tokens.length,
         }));
@@ -185,9 +206,18 @@ export class EmbeddedEngine implements Trainer {
   }
 }
 
-function cutAtStop(text: string, stop: readonly string[]): string {
-  const ends = stop.map((s) => text.indexOf(s)).filter((at) => at >= 0);
-  return ends.length > 0 ? text.slice(0, Math.min(...ends)) : text;
+/** From the tokens of n samples to pieces of their texts. */
+function streamed(
+  renderer: ModelRenderer,
+  { stop, stopAfter }: SamplingParams,
+  n: number,
+  onText: NonNullable<ChatRequest['onText']>,
+): OnToken {
+  const streams = Array.from({ length: n }, () => new TextStream({ decode: (tokens) => renderer.decode(tokens), stop, stopAfter }));
+  return (copy, token) => {
+    const piece = streams[copy]?.push(token) ?? '';
+    if (piece !== '') onText(copy, piece);
+  };
 }
 
 /** Loads a model (pulling it first where it has a name) and starts its worker. */
@@ -218,6 +248,7 @@ export async function createEmbeddedEngine(options: EmbeddedOptions): Promise<Em
     maxRows,
     endOfTurn: renderer.endOfTurn,
     ...(options.threads ? { threads: options.threads } : {}),
+    ...(options.patience === undefined ? {} : { patience: options.patience }),
   };
   await client.call('start', settings);
   const engine = new EmbeddedEngine(client, renderer, model);

@@ -32,7 +32,7 @@ export class Model {
     const adapter = freshLora(parts.config, parts.lora, settings.seed);
     this.adapters.set(policyAdapter, adapter);
     this.trainer = new LoraTrainer(parts, adapter, settings.trainingBytes, session);
-    this.sampler = new Sampler(new Decoder(parts, session), settings.maxRows);
+    this.sampler = new Sampler(new Decoder(parts, session), settings.maxRows, settings.patience);
   }
 
   static async load(settings: EngineSettings): Promise<Model> {
@@ -55,8 +55,12 @@ export class Model {
     this.versions.set(name, (this.versions.get(name) ?? 0) + 1);
   }
 
-  sample({ adapter, ...request }: Argument<'sample'>, signal: AbortSignal): Promise<SampledSequence[]> {
-    return this.sampler.sample({ ...request, ...this.adapter(adapter), signal, decode: this.decode });
+  sample(
+    { adapter, stream, ...request }: Argument<'sample'>,
+    signal: AbortSignal,
+    onToken: (copy: number, token: number) => void,
+  ): Promise<SampledSequence[]> {
+    return this.sampler.sample({ ...request, ...this.adapter(adapter), signal, decode: this.decode, ...(stream && { onToken }) });
   }
 
   choices({ adapter, ...request }: Argument<'choices'>): Promise<number[]> {

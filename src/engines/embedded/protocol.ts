@@ -14,6 +14,8 @@ export interface EngineSettings {
   maxRows: number;
   /** Token that ends the assistant's turn in the model's chat template; a stop beside the config's own end tokens. */
   endOfTurn: number;
+  /** Sampling: how long requests of one prefix may keep those of another waiting, ms; without it, until they are done. */
+  patience?: number;
   threads?: number;
 }
 
@@ -28,6 +30,8 @@ export interface Calls {
     n: number;
     params: SamplingParams;
     adapter: string;
+    /** Whether each token is reported as it is picked. */
+    stream?: boolean;
   }) => SampledSequence[];
   choices: (request: { promptTokens: number[]; sharedPrefix: number; choices: number[]; adapter: string }) => number[];
   forward: (request: { data: Datum[]; adapter: string }) => ForwardBackwardResult;
@@ -45,6 +49,13 @@ export interface CallMessage {
   id: number;
   call: CallName | 'abort';
   argument: unknown;
+}
+
+/** A token of a sample that is still being written. */
+export interface TokenMessage {
+  id: number;
+  copy: number;
+  token: number;
 }
 
 export type ReplyMessage =

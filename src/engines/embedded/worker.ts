@@ -1,7 +1,7 @@
 /** The worker thread that owns the sessions, the adapters and the optimizer. */
 import { parentPort } from 'node:worker_threads';
 import { DeliberateError, internalError } from '../../base/errors.js';
-import type { CallMessage, CallName, Calls, ReplyMessage } from './protocol.js';
+import type { CallMessage, CallName, Calls, ReplyMessage, TokenMessage } from './protocol.js';
 import { Model } from './model.js';
 
 const port = parentPort;
@@ -23,7 +23,8 @@ async function answer({ id, call, argument }: CallMessage): Promise<unknown> {
     const controller = new AbortController();
     aborts.set(id, controller);
     try {
-      return await loaded.sample(argument as Parameters<Calls['sample']>[0], controller.signal);
+      const onToken = (copy: number, token: number) => port?.postMessage({ id, copy, token } satisfies TokenMessage);
+      return await loaded.sample(argument as Parameters<Calls['sample']>[0], controller.signal, onToken);
     } finally {
       aborts.delete(id);
     }
