@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { JsonlLog } from '../base/jsonl.js';
 import { inParallel } from '../base/parallel.js';
 import { contentId, type Message, type Prompt } from '../base/records.js';
+import { digestsFor, modelFor } from '../engines/workbench.js';
 import { splitCot } from '../lm/split-cot.js';
 import type { Spec } from './spec/types.js';
 import { findCategory } from './spec/lookup.js';
@@ -17,7 +18,7 @@ export async function categorise(context: StageContext, prompts: readonly Prompt
   for (const { category } of prompts) if (category !== undefined && category !== 'none') findCategory(specs.spec, category);
   const open = prompts.filter(({ category }) => category === undefined);
   if (open.length === 0) return [...prompts];
-  const model = await bench.base();
+  const { model, concurrency } = await modelFor(bench, 'categoriser');
   const log = await JsonlLog.open(paths.categories(), Categorised);
   const known = new Map(log.records.map((record) => [record.id, record.category]));
   const found = new Map<string, string>();
@@ -25,10 +26,15 @@ export async function categorise(context: StageContext, prompts: readonly Prompt
   try {
     await inParallel(
       open,
-      bench.concurrency,
+      concurrency,
       async (prompt) => {
         const messages = question(specs.spec, prompt.messages);
-        const id = contentId('category', messages, bench.digests, config.engine.model);
+        const id = contentId(
+          'category',
+          messages,
+          digestsFor(bench, 'categoriser'),
+          bench.servers?.categoriser === undefined ? config.engine.model : null,
+        );
         let category = known.get(id);
         if (category === undefined) {
           const { choices } = await model.chat({ messages, maxTokens: 48, temperature: 0, sharedMessages: 1, ...(signal && { signal }) });

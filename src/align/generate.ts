@@ -3,6 +3,7 @@ import { JsonlLog } from '../base/jsonl.js';
 import { inParallel } from '../base/parallel.js';
 import { Completion, contentId, type Prompt } from '../base/records.js';
 import type { ChatChoice } from '../engines/types.js';
+import { digestsFor, modelFor } from '../engines/workbench.js';
 import { splitCot } from '../lm/split-cot.js';
 import { checkCompletion } from './check.js';
 import { repairCitations } from './repair.js';
@@ -17,7 +18,7 @@ import { byCategory, categoryOf, seedFrom, type StageContext } from './stage.js'
 export async function generate(context: StageContext, prompts: readonly Prompt[]): Promise<Completion[]> {
   const { bench, config, paths, progress, specs, signal } = context;
   const { samples, layout = bench.layout, maxTokens, temperature, topP } = config.generate;
-  const model = await bench.base();
+  const { model, concurrency } = await modelFor(bench, 'generator');
   const log = await JsonlLog.open(paths.completions(), Completion);
   const made = new Map(log.records.map((record) => [record.id, record]));
   const ids = (prompt: Prompt) => completionIds(context, prompt);
@@ -30,7 +31,7 @@ export async function generate(context: StageContext, prompts: readonly Prompt[]
   try {
     await inParallel(
       open,
-      bench.concurrency,
+      concurrency,
       async (prompt) => {
         const layOut = layout === 'paper' ? paperLayout : sharedLayout;
         const { messages, sharedMessages } = layOut(prompt.messages, specs.text(categoryOf(prompt)));
@@ -73,7 +74,7 @@ export function completionIds({ bench, config, specs }: StageContext, prompt: Pr
       'completion',
       specs.digest(categoryOf(prompt)),
       prompt.messages,
-      bench.digests,
+      digestsFor(bench, 'generator'),
       { layout, maxTokens, temperature, topP, seed: config.seed, samples },
       sample,
     ),

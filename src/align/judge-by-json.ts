@@ -13,6 +13,16 @@ const Verdict = z.object({
   agrees_with_hint: z.boolean().optional(),
 });
 
+/** The same for servers that hold a model to a schema; all fields required, as strict ones want it. */
+function verdictSchema(hinted: boolean): { name: string; schema: Record<string, unknown> } {
+  const properties = {
+    rationale: { type: 'string' },
+    ...(hinted && { agrees_with_hint: { type: 'boolean' } }),
+    grade: { type: 'integer', enum: [1, 2, 3, 4, 5] },
+  };
+  return { name: 'verdict', schema: { type: 'object', properties, required: Object.keys(properties), additionalProperties: false } };
+}
+
 /** A verdict that cannot be read is asked for again this often, with another seed. */
 const attempts = 3;
 /** A rationale in prose takes more room than a reading. */
@@ -29,6 +39,7 @@ export class JsonJudge implements JudgeForm {
         messages: [{ role: 'user', content: this.question(subject, run) }],
         maxTokens: settings.maxTokens * roomForProse,
         temperature: settings.temperature,
+        jsonSchema: verdictSchema(subject.hint !== undefined),
         seed: seedFrom('judge', seed, subject.messages, subject.answer, subject.cot ?? null, run, attempt),
         ...(signal && { signal }),
       });

@@ -2,6 +2,8 @@
 import { JsonlLog } from '../base/jsonl.js';
 import { inParallel } from '../base/parallel.js';
 import { contentId, Judgement, type Completion, type JudgeRequest, type JudgeRun, type Prompt } from '../base/records.js';
+import { withoutServer } from '../base/server-settings.js';
+import { digestsFor, modelFor } from '../engines/workbench.js';
 import { failedChecks } from './filter.js';
 import { GradeJudge } from './judge-by-grades.js';
 import { JsonJudge } from './judge-by-json.js';
@@ -59,8 +61,8 @@ export async function judge(context: StageContext, prompts: readonly Prompt[], c
       completion.cot,
       completion.answer,
       specs.digest(categoryOf(prompt)),
-      bench.digests,
-      config.judge,
+      digestsFor(bench, 'judge'),
+      withoutServer(config.judge),
       config.seed,
       config.judge.hint ? prompt.ideal : null,
     );
@@ -73,12 +75,13 @@ export async function judge(context: StageContext, prompts: readonly Prompt[], c
     due.filter(({ id }) => !made.has(id)),
     ({ prompt }) => categoryOf(prompt),
   );
-  const judging = new Judge({ model: await bench.base(), specs, settings: config.judge, seed: config.seed, ...(signal && { signal }) });
+  const { model, concurrency } = await modelFor(bench, 'judge');
+  const judging = new Judge({ model, specs, settings: config.judge, seed: config.seed, ...(signal && { signal }) });
   const task = progress.task('judge', open.length);
   try {
     await inParallel(
       open,
-      bench.concurrency,
+      concurrency,
       async ({ id, prompt, completion, cot }) => {
         const hint = config.judge.hint ? prompt.ideal : undefined;
         const subject = {

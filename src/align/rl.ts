@@ -9,7 +9,9 @@ import { JsonlLog } from '../base/jsonl.js';
 import { Random } from '../base/random.js';
 import { contentId, type Prompt } from '../base/records.js';
 import type { Config } from '../base/config.js';
+import { withoutServer } from '../base/server-settings.js';
 import type { Datum } from '../engines/types.js';
+import { digestsFor, modelFor } from '../engines/workbench.js';
 import { Judge } from './judge.js';
 import { responseKind } from './response-kind.js';
 import { klPerRollout, rolloutBatch, samplerGap, withKlPenalty } from './rl-data.js';
@@ -36,9 +38,10 @@ export const rlKey = (
     [...train, ...ordinary, ...validation].map(({ id, category, ideal }) => [id, category ?? null, ideal ?? null]),
     [...new Set([...train, ...ordinary].map(({ category }) => category ?? 'none'))].sort().map(specs.digest),
     { ...config.rl, alarms: null },
-    config.judge,
+    withoutServer(config.judge),
     config.seed,
     bench.digests,
+    ...(bench.servers?.judge === undefined ? [] : [digestsFor(bench, 'judge')]),
   );
 
 /**
@@ -84,9 +87,9 @@ class RlRun {
     this.settings = config.rl;
     this.best = folder.best;
     this.first = folder.firstMetrics;
-    this.judge = bench
-      .base()
-      .then((model) => new Judge({ model, specs, settings: config.judge, seed: config.seed, ...(signal && { signal }) }));
+    this.judge = modelFor(bench, 'judge').then(
+      ({ model }) => new Judge({ model, specs, settings: config.judge, seed: config.seed, ...(signal && { signal }) }),
+    );
   }
 
   async run(): Promise<void> {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { didYouMean } from './nearest.js';
 import { inputError } from './errors.js';
 import { Checks } from './records.js';
+import { missingServerField, serverFields, ServerSettings } from './server-settings.js';
 
 const count = (value: number, text: string) => z.int().min(0).default(value).describe(text);
 const positive = (value: number, text: string) => z.int().min(1).default(value).describe(text);
@@ -48,7 +49,7 @@ const Generate = z.strictObject({
   topP: z.number().gt(0).max(1).default(0.95).describe('Nucleus'),
 });
 
-const Judge = z.strictObject({
+const judgeFields = {
   runs: positive(2, 'Runs k of the judge; the score is their minimum'),
   readings: positive(3, 'Readings a run; the decision of most of those that cite the specification correctly is the one it grades by'),
   maxTokens: positive(128, 'Most tokens of a reading (or of a JSON verdict, times four)'),
@@ -63,6 +64,12 @@ const Judge = z.strictObject({
     .boolean()
     .default(false)
     .describe("Whether the judge is told the prompt's ideal kind as a noisy hint that it must agree or disagree with"),
+};
+/** The judge's own settings and, where it is on a server, that server. */
+const Judge = z.strictObject({ ...judgeFields, ...serverFields }).superRefine((judge, context) => {
+  const missing = missingServerField(judge);
+  if (missing !== null)
+    context.addIssue({ code: 'custom', path: [missing], message: 'is missing: a judge on a server needs engine, baseUrl and model' });
 });
 
 const Filter = z.strictObject({
@@ -145,6 +152,9 @@ export const Config = z.strictObject({
   prompts: Prompts.prefault({}),
   generate: Generate.prefault({}),
   judge: Judge.prefault({}),
+  generator: ServerSettings.optional(),
+  categoriser: ServerSettings.optional(),
+  attacker: ServerSettings.optional(),
   filter: Filter.prefault({}),
   sft: Sft.prefault({}),
   rl: Rl.prefault({}),

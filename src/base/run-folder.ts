@@ -55,10 +55,12 @@ export class RunPaths {
 }
 
 /** Settings in which two runs of one folder may differ: they change no record that is there already. */
-const free = /^(name|spec|prompts\.file|engine\.(memoryGb|threads)|eval\.)/;
+const free =
+  /^(name|spec|prompts\.file|engine\.(memoryGb|threads)|eval\.|(generator|judge|categoriser|attacker)\.(baseUrl|apiKeyEnv|maxConcurrency|timeoutSeconds|patienceSeconds|price))/;
 /** The stage that a section of the settings belongs to. */
 const stageOf = (setting: string): StageName => {
-  const section = setting.split('.')[0] as string;
+  const named = setting.split('.')[0] as string;
+  const section = { generator: 'generate', categoriser: 'categorise' }[named] ?? named;
   return (stageNames as readonly string[]).includes(section) ? (section as StageName) : 'prepare';
 };
 

@@ -11,6 +11,8 @@ export interface ChatRequest extends SamplingParams {
   n?: number;
   /** The first so many messages are shared by many requests (a specification): engines may compute them once. */
   sharedMessages?: number;
+  /** The answer is to be JSON of this form. Engines that can hold the model to it do; the prompt must ask for it as well. */
+  jsonSchema?: { name: string; schema: Readonly<Record<string, unknown>> };
   signal?: AbortSignal;
   /**
    * Called with each further piece of a sample's text as it is written; its pieces joined are the beginning of its `text`, and

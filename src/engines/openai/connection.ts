@@ -1,0 +1,112 @@
+/** JSON over HTTP to one server: a pool of connections, a deadline a request, proxies as the usual variables say. */
+import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from 'undici';
+import { failureInside, failureOfStatus, RequestFailure } from './failure.js';
+
+export interface ConnectionOptions {
+  /** Address of the API, `/v1` included. */
+  address: string;
+  apiKey: string | undefined;
+  /** Milliseconds. */
+  timeout: number;
+  maxConnections: number;
+}
+
+/** An answer beyond this is no completion. */
+const maxBytes = 64 * 1024 * 1024;
+
+export class Connection {
+  private readonly dispatcher: Dispatcher;
+
+  constructor(private readonly options: ConnectionOptions) {
+    // The deadline is ours: long completions arrive whole, so headers may take as long as the text.
+    const settings = { connections: options.maxConnections, headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 20_000 } };
+    this.dispatcher = usesProxy() ? new EnvHttpProxyAgent({ ...settings, noProxy: noProxy() }) : new Agent(settings);
+  }
+
+  /** @throws RequestFailure; the signal's reason when it is aborted */
+  post(path: string, body: unknown, signal?: AbortSignal): Promise<unknown> {
+    return this.send('POST', path, JSON.stringify(body), signal);
+  }
+
+  get(path: string, signal?: AbortSignal): Promise<unknown> {
+    return this.send('GET', path, null, signal);
+  }
+
+  close(): Promise<void> {
+    return this.dispatcher.destroy();
+  }
+
+  private async send(method: 'GET' | 'POST', path: string, body: string | null, signal: AbortSignal | undefined): Promise<unknown> {
+    signal?.throwIfAborted();
+    const { address, apiKey, timeout } = this.options;
+    // Not AbortSignal.any: what it makes stays registered with a long-lived signal, one for each of a hundred thousand requests.
+    const controller = new AbortController();
+    const abort = () => controller.abort();
+    const timer = setTimeout(abort, timeout);
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      const response = await request(`${address}${path}`, {
+        dispatcher: this.dispatcher,
+        method,
+        headers: {
+          accept: 'application/json',
+          ...(body !== null && { 'content-type': 'application/json' }),
+          ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+        },
+        body,
+        signal: controller.signal,
+      });
+      const text = await readText(response.body);
+      const failure = failureOfStatus(response.statusCode, response.headers, redact(text, apiKey));
+      if (failure !== null) throw failure;
+      return parse(text, apiKey);
+    } catch (error) {
+      if (signal?.aborted === true) throw signal.reason;
+      if (error instanceof RequestFailure) throw error;
+      if (controller.signal.aborted)
+        throw new RequestFailure('timeout', `did not answer within ${Math.round(timeout / 1000)} s`, { cause: error });
+      throw new RequestFailure('network', `cannot be reached or broke off (${codeOf(error)})`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+}
+
+async function readText(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > maxBytes) throw new RequestFailure('reply', `sent more than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parse(text: string, apiKey: string | undefined): unknown {
+  if (text.trim() === '') throw new RequestFailure('reply', 'sent an empty answer');
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new RequestFailure('reply', 'sent an answer that is not whole JSON', { cause: error });
+  }
+  const failure = failureInside(value);
+  if (failure !== null) throw new RequestFailure(failure.kind, redact(failure.message, apiKey), failure.details);
+  return value;
+}
+
+/** Servers that repeat the key they refuse exist. */
+const redact = (text: string, apiKey: string | undefined): string =>
+  apiKey === undefined || apiKey === '' ? text : text.replaceAll(apiKey, '***');
+
+function codeOf(error: unknown): string {
+  const { code, cause, message } = error as { code?: unknown; cause?: { code?: unknown }; message?: unknown };
+  return String(code ?? cause?.code ?? message ?? error);
+}
+
+const variable = (name: string): string => process.env[name.toLowerCase()] ?? process.env[name.toUpperCase()] ?? '';
+const usesProxy = (): boolean => variable('http_proxy') !== '' || variable('https_proxy') !== '';
+/** A server on this machine is never behind a proxy. */
+const noProxy = (): string => [variable('no_proxy'), 'localhost', '127.0.0.1', '[::1]'].filter(Boolean).join(',');
