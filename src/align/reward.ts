@@ -6,15 +6,18 @@ import type { JudgeRequest } from '../base/records.js';
 import { lowestScore, type Judge } from './judge.js';
 import { responseKind } from './response-kind.js';
 
+/** All of a judge that a reward may use. */
+export type AnswerJudge = Pick<Judge, 'judgeAnswer'>;
+
 /** For a rollout that ended, but not as one CoT and an answer. The judge is not asked. */
 export const lowestReward = 0;
 
 /** The judge's lowest score; null when it is unscored. */
-export async function policyReward(judge: Judge, request: JudgeRequest, runs: number): Promise<number | null> {
+export async function policyReward(judge: AnswerJudge, request: JudgeRequest, runs: number): Promise<number | null> {
   return lowestScore(await judge.judgeAnswer(request, runs));
 }
 
 /** For ordinary requests: the judge's score of what is a full answer by rules as well; a refusal and gibberish get the lowest. */
-export async function helpfulReward(judge: Judge, request: JudgeRequest, runs: number): Promise<number | null> {
+export async function helpfulReward(judge: AnswerJudge, request: JudgeRequest, runs: number): Promise<number | null> {
   return responseKind(request.answer) === 'comply' ? policyReward(judge, request, runs) : lowestReward;
 }
