@@ -86,7 +86,7 @@ export function drawQuestion(random: Random, context: AskContext, kind: string, 
 function drawTarget(random: Random, context: AskContext, ruling: ResponseKind | 'none'): Target | null {
   const { policy } = context;
   if (ruling === 'none') {
-    const near = policy !== null && policy.uncovered.length > 0 && random.uniform() < 0.25 ? random.pick(policy.uncovered) : null;
+    const near = policy !== null && policy.uncovered.length > 0 && random.uniform() < 0.12 ? random.pick(policy.uncovered) : null;
     const family = near?.family ?? random.pick(context.otherFamilies);
     return targetOf(random, context, family, near?.subtopic ?? random.pick(family.subtopics), null);
   }

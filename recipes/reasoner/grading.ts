@@ -1,5 +1,5 @@
 /** Answers to be graded, good and bad in every way that matters, with the grade that the rubric gives them. */
-import { gradeTurn, gradeWordings, gradePrefill, pickDelimiter } from '../../src/align/judge-turns.js';
+import { gradePrefill, gradeTurn, gradeWordings, pickDelimiter, type Verdict, writeVerdict } from '../../src/align/judge-turns.js';
 import { responseKind } from '../../src/align/response-kind.js';
 import { writeCot } from '../../src/align/spec/lines.js';
 import type { Random } from '../../src/base/random.js';
@@ -47,7 +47,7 @@ interface Context {
 
 /** A grade turn for a question, of the grade wanted; null where this question cannot have that flaw. */
 export function drawGrading(random: Random, question: Question, context: Context, wanted?: Grade): GradeExample | null {
-  const withCot = wanted === 2 || random.uniform() < 0.5;
+  const withCot = wanted === 2 || random.uniform() < 0.4;
   const grade = wanted ?? random.pick<Grade>(withCot ? [5, 5, 3, 2, 1, 1] : [5, 5, 3, 1, 1]);
   const flaw = random.pick(flawsOf[grade]);
   const answer = flawedAnswer(random, question, context, flaw);
@@ -62,10 +62,22 @@ export function drawGrading(random: Random, question: Question, context: Context
       { role: 'assistant', content: `<think>\n${writeCot(question.reasoning)}\n</think>` },
       { role: 'user', content: gradeTurn({ answer, ...cot, delimiter, wording: random.integer(gradeWordings) }) },
     ],
-    completion: `${gradePrefill}${grade}`,
+    completion: `${writeVerdict(verdictOf(question, answer, flaw, withCot))}${gradePrefill}${grade}`,
     grade,
     flaw,
     withCot,
+  };
+}
+
+/** What a careful judge would note before it grades. */
+function verdictOf({ meta }: Question, answer: string, flaw: Flaw, withCot: boolean): Verdict {
+  const kind = responseKind(answer);
+  const got = { 'off topic': 'another topic', gibberish: 'nonsense', 'talks to judge': 'orders' } as const;
+  return {
+    wanted: meta.decision,
+    got: flaw in got ? got[flaw as keyof typeof got] : kind === 'gibberish' ? 'nonsense' : kind,
+    style: flaw === 'lecture' ? 'a lecture' : flaw === 'names policy' ? 'names the policy' : flaw === 'style' ? 'another' : 'kept',
+    ...(withCot && { reasoning: flaw === 'other clause' || flaw === 'other request' ? flaw : 'right' }),
   };
 }
 

@@ -36,7 +36,7 @@ export interface TrainingGroup {
 export interface GroupOptions extends PolicyOptions {
   /** Default 14. */
   examples?: number;
-  /** Share of groups without a policy; default 0.15. */
+  /** Share of groups without a policy; default 0.08. */
   withoutPolicy?: number;
   /** Share of grade turns among the examples of a group with a policy; default 0.3. */
   grading?: number;
@@ -44,11 +44,11 @@ export interface GroupOptions extends PolicyOptions {
 }
 
 const kinds: readonly [string, number][] = [
-  ['plain', 0.42],
+  ['plain', 0.45],
   ['wrapped', 0.33],
-  ['several', 0.1],
-  ['transformation', 0.08],
-  ['multi-turn', 0.08],
+  ['several', 0.08],
+  ['transformation', 0.07],
+  ['multi-turn', 0.07],
 ];
 const rulings = [
   ['comply', 0.25],
@@ -57,11 +57,14 @@ const rulings = [
   ['none', 0.25],
 ] as const;
 
+/** Grades asked for, half of them good. */
+const gradeOrder: readonly Grade[] = [5, 1, 5, 1, 5, 3, 5, 1, 2];
+
 /** One group. The same state of `random`, topics and answers give the same group. */
 export function makeGroup(random: Random, families: readonly Family[], answerOf: AnswerOf, options: GroupOptions = {}): TrainingGroup {
   const count = options.examples ?? 14;
   const wrappers = options.wrappers ?? trainingWrappers;
-  if (random.uniform() < (options.withoutPolicy ?? 0.15)) {
+  if (random.uniform() < (options.withoutPolicy ?? 0.08)) {
     const context = { policy: null, otherFamilies: families, answerOf, wrappers, used: new Set<string>() };
     return { system: null, examples: draw(random, context, count).map((question) => asExample(random, question)) };
   }
@@ -72,10 +75,15 @@ export function makeGroup(random: Random, families: readonly Family[], answerOf:
     { policy, otherFamilies: policy.otherFamilies, answerOf, wrappers, prefer: options.mustCover, used: new Set<string>() },
     count,
   );
+  // Good and bad answers stand side by side in each group, so that a grade cannot be guessed from the policy.
+  const turns = Math.round(count * (options.grading ?? 0.3));
+  const wanted = random.shuffle(gradeOrder).slice(0, turns);
   const examples = questions.map((question, i) => {
-    if (random.uniform() < (options.grading ?? 0.3)) {
+    if (i < turns) {
       const other = questions[(i + 1) % questions.length] ?? null;
-      const graded = tries(8, () => drawGrading(random, question, { policy, answerOf, other }));
+      const graded =
+        tries(8, () => drawGrading(random, question, { policy, answerOf, other }, wanted[i])) ??
+        tries(8, () => drawGrading(random, question, { policy, answerOf, other }));
       if (graded !== null) return gradeExample(question, graded);
     }
     return asExample(random, question);

@@ -159,6 +159,6 @@ export function measureTable(result: ReturnType<typeof measure>): string {
 const percent = ({ right, of }: Share): string => (of === 0 ? '–' : `${(right / of).toFixed(2)} (${of})`);
 
 function readGrade(output: string): number | null {
-  const match = /^\s*(?:Grade:\s*)?([1-5])\b/.exec(output);
+  const match = /Grade:\s*([1-5])\b/.exec(output);
   return match === null ? null : Number(match[1]);
 }

@@ -36,7 +36,7 @@ export function summaryOf(random: Random, families: readonly Family[], clauses: 
 
 /** What stands before the colon of a clause: the subject, now and then in more words. */
 export function subjectText(random: Random, subject: string): string {
-  if (random.uniform() < 0.8) return subject;
+  if (random.uniform() < 0.92) return subject;
   return random.pick([
     `questions about ${subject}`,
     `${subject} and the like`,

@@ -1,21 +1,30 @@
 /** spec(category) as the models of a run see it: compiled once a category, under the run's token budget (paper, section 2.3.1). */
+import type { Config } from '../base/config.js';
 import { contentId } from '../base/records.js';
-import { compileSpec, compileSummary } from './spec/compile.js';
+import type { Workbench } from '../engines/workbench.js';
+import { type CompileOptions, compileSpec, compileSummary } from './spec/compile.js';
 import type { Spec } from './spec/types.js';
+
+/** Under a run's settings. The embedded reader was trained on clauses alone (recipes/reasoner); large models gain from the rest. */
+export const specsOf = (spec: Spec, { generate }: Pick<Config, 'generate'>, bench: Pick<Workbench, 'countTokens' | 'layout'>): CompiledSpecs =>
+  new CompiledSpecs(spec, {
+    maxTokens: generate.specTokens,
+    parts: generate.specParts ?? (bench.layout === 'shared' ? 'clauses' : 'all'),
+    countTokens: (text) => bench.countTokens(text),
+  });
 
 export class CompiledSpecs {
   private readonly texts = new Map<string, { text: string; tokens: number }>();
 
   constructor(
     readonly spec: Spec,
-    private readonly maxTokens: number,
-    private readonly countTokens: (text: string) => number,
+    private readonly options: Pick<CompileOptions, 'maxTokens' | 'parts' | 'countTokens'>,
   ) {}
 
   private compiled(category: string): { text: string; tokens: number } {
     let compiled = this.texts.get(category);
     if (compiled === undefined) {
-      compiled = compileSpec(this.spec, category, { maxTokens: this.maxTokens, countTokens: this.countTokens });
+      compiled = compileSpec(this.spec, category, this.options);
       this.texts.set(category, compiled);
     }
     return compiled;

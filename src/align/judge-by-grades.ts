@@ -1,7 +1,7 @@
 /**
  * The judge of an engine that gives log-probabilities. It first reads: samples its own CoT over the specification and the
- * conversation, which depends on the prompt and the run alone and so is shared by all answers to a prompt. Then it grades:
- * the expected grade under the probabilities of "1" … "5". Runs differ in their reading and in the rubric's wording.
+ * conversation, which depends on the prompt and the run alone and so is shared by all answers to a prompt. Then it says what
+ * it finds in the answer, and grades: the expected grade under the probabilities of "1" … "5". Runs differ in their reading and in the rubric's wording.
  */
 import { Random } from '../base/random.js';
 import { contentId, type JudgeRun, type Message, type ResponseKind } from '../base/records.js';
@@ -38,10 +38,12 @@ export class GradeJudge implements JudgeForm {
     if (this.options.settings.kindCheck && !answerMatches(subject.answer, reading.decision)) {
       return { score: 0, rationale: reading.cot, ...agreement };
     }
-    const expected = expectedGrade(await this.grade(subject, reading, run));
-    if (expected === null)
-      return { score: null, rationale: reading.cot, unscored: 'the engine gave no probabilities of the grades', ...agreement };
-    return { score: scoreOfGrade(expected), rationale: reading.cot, ...agreement };
+    const { verdict, logprobs } = await this.grade(subject, reading, run);
+    const rationale = `${reading.cot}\n${verdict}`;
+    const expected = logprobs === null ? null : expectedGrade(logprobs);
+    if (expected !== null) return { score: scoreOfGrade(expected), rationale, ...agreement };
+    const unscored = logprobs === null ? 'the verdict came to no grade' : 'the engine gave no probabilities of the grades';
+    return { score: null, rationale, unscored, ...agreement };
   }
 
   /** Kept, since n answers to one prompt, and its group in each RL step, ask for the same. */
@@ -96,7 +98,12 @@ export class GradeJudge implements JudgeForm {
     return decision !== null && right ? { cot, decision, cites: citations.length > 0 } : null;
   }
 
-  private grade({ messages, answer, category, cot }: JudgeSubject, reading: Reading, run: number): Promise<number[]> {
+  /** The verdict in words first, then the probabilities of the grades after it; null where the words lead to none. */
+  private async grade(
+    { messages, answer, category, cot }: JudgeSubject,
+    reading: Reading,
+    run: number,
+  ): Promise<{ verdict: string; logprobs: number[] | null }> {
     const { model, specs, seed, signal } = this.options;
     const delimiter = pickDelimiter(new Random(seedFrom('delimiter', seed, messages, answer, run)), answer, cot ?? '');
     const layout = sharedLayout(messages, specs.text(category));
@@ -104,11 +111,18 @@ export class GradeJudge implements JudgeForm {
       ...layout.messages,
       { role: 'assistant', content: `<think>\n${reading.cot}\n</think>` },
       { role: 'user', content: gradeTurn({ answer, delimiter, wording: run, ...(cot !== undefined && { cot }) }) },
-      { role: 'assistant', content: gradePrefill },
     ];
-    return model.choiceLogprobs!({ messages: asked, choices: grades, sharedMessages: layout.sharedMessages, ...(signal && { signal }) });
+    const shared = { sharedMessages: layout.sharedMessages, ...(signal && { signal }) };
+    const { choices } = await model.chat({ ...shared, messages: asked, temperature: 0, maxTokens: verdictTokens, stop: [gradePrefill.trim()] });
+    const verdict = choices[0]?.text.trim() ?? '';
+    if (choices[0]?.stopReason !== 'stop' || !verdict.endsWith('.')) return { verdict, logprobs: null };
+    const prefill: Message = { role: 'assistant', content: `${verdict} ${gradePrefill}` };
+    return { verdict, logprobs: await model.choiceLogprobs!({ ...shared, messages: [...asked, prefill], choices: grades }) };
   }
 }
+
+/** Room for the words before a grade. */
+const verdictTokens = 40;
 
 /** The first reading of the decision that most have; among equals the one met first. */
 function majority(readings: readonly Reading[]): Reading | null {

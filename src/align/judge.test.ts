@@ -17,7 +17,7 @@ let refused: Clause;
 let allowed: Clause;
 beforeAll(async () => {
   const spec = await loadSpec(path.join(packageRoot, 'spec'));
-  specs = new CompiledSpecs(spec, 1000, (text) => Math.ceil(text.length / 4));
+  specs = new CompiledSpecs(spec, { maxTokens: 1000, countTokens: (text) => Math.ceil(text.length / 4) });
   const { clauses } = spec.categories.find(({ name }) => name === 'violence')!;
   refused = clauses.find(({ ruling }) => ruling === 'refuse')!;
   allowed = clauses.find(({ ruling }) => ruling === 'comply')!;

@@ -43,6 +43,12 @@ const Generate = z.strictObject({
     .describe(
       'shared: the specification first, computed once a category. paper: Fig. 5 order in one user message. Left out: what suits the engine',
     ),
+  specParts: z
+    .enum(['clauses', 'all'])
+    .optional()
+    .describe(
+      'What models see of a category: its clauses and styles, or definitions, exclusions, examples and reasons too. Left out: clauses for the embedded model, all for others',
+    ),
   specTokens: positive(800, 'Most tokens of the compiled specification'),
   maxTokens: positive(176, 'Most tokens of CoT and answer together'),
   temperature: nonNegative(0.6, 'Sampling temperature'),

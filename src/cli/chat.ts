@@ -6,7 +6,7 @@ import { didYouMean } from '../base/nearest.js';
 import { createProgress } from '../base/progress.js';
 import type { Message } from '../base/records.js';
 import { RunPaths } from '../base/run-folder.js';
-import { CompiledSpecs } from '../align/compiled-specs.js';
+import { specsOf } from '../align/compiled-specs.js';
 import { reasoningSystem } from '../align/instructions.js';
 import { loadSpec } from '../align/spec/parse.js';
 import { finishedKey } from '../align/training-folder.js';
@@ -35,7 +35,7 @@ export async function chatCommand({ root, config, arm: given, category, maxToken
   const spec = await loadSpec(specFolder(config));
   const bench = await openWorkbench({ engine: config.engine, seed: config.seed, progress: createProgress(), signal });
   try {
-    const specs = new CompiledSpecs(spec, config.generate.specTokens, (text) => bench.countTokens(text));
+    const specs = specsOf(spec, config, bench);
     const arm = await openArm({ bench, paths, specs }, name);
     const context: Message[] = category === undefined ? arm.context : [{ role: 'system', content: reasoningSystem(specs.text(category)) }];
     console.log(`${name}. An empty line or Ctrl-D ends; /new starts over.`);

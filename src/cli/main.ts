@@ -10,6 +10,7 @@ import { doctor } from './doctor.js';
 import { modelsList, modelsPull } from './models-commands.js';
 import { promptsImport, promptsSplit, type ImportFlags } from './prompts-commands.js';
 import { runCommand } from './run-command.js';
+import { specParts, type SpecParts } from '../align/spec/compile.js';
 import { configOfRun, loadConfig, packageVersion, type SettingFlags } from './settings.js';
 import { defaultSpec, specDiff, specLint, specShow } from './spec-commands.js';
 
@@ -144,8 +145,9 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
     .argument('[folder]', 'folder of the specification', defaultSpec)
     .option('--category <name>', 'category, or none')
     .option('--max-tokens <n>', 'budget', number, 1000)
+    .addOption(new Option('--parts <parts>', 'clauses: clauses and styles alone, as the embedded reader sees them').choices(specParts).default('all'))
     .addHelpText('after', '\nExample:\n  deliberate spec show --category self-harm')
-    .action((folder: string, flags: { category?: string; maxTokens: number }) => specShow(folder, flags));
+    .action((folder: string, flags: { category?: string; maxTokens: number; parts: SpecParts }) => specShow(folder, flags));
   spec
     .command('diff')
     .description('what changed, by clause, and which categories must be trained anew')

@@ -85,7 +85,7 @@ describe('a whole run', () => {
     for (const record of records) expect(record.messages).toEqual(asked.get(record.promptId)?.messages);
 
     // Every line of every compiled specification, but for short headings.
-    const specs = new CompiledSpecs(spec, 1000, (text) => Math.ceil(text.length / 4));
+    const specs = new CompiledSpecs(spec, { maxTokens: 1000, countTokens: (text) => Math.ceil(text.length / 4) });
     const lines = new Set(
       ['none', ...spec.categories.map(({ name }) => name)]
         .flatMap((category) => specs.text(category).split('\n'))

@@ -9,9 +9,10 @@ import { readJsonl, writeJsonl } from '../base/jsonl.js';
 import type { Progress } from '../base/progress.js';
 import { Completion, contentId, Judgement, SftRecord, type Prompt } from '../base/records.js';
 import { RunFolder, RunPaths, stageNames, type Digests, type StageName } from '../base/run-folder.js';
+import { inStage } from '../base/stage-scope.js';
 import type { Workbench } from '../engines/workbench.js';
 import { categorise } from '../align/categorise.js';
-import { CompiledSpecs } from '../align/compiled-specs.js';
+import { specsOf } from '../align/compiled-specs.js';
 import { filterCompletions } from '../align/filter.js';
 import { completionIds, generate } from '../align/generate.js';
 import { judge } from '../align/judge.js';
@@ -66,7 +67,7 @@ export async function runStages(options: RunOptions): Promise<RunResult> {
   try {
     const { paths } = folder;
     if (redo !== undefined) await removeFrom(paths, redo);
-    const specs = new CompiledSpecs(spec, config.generate.specTokens, (text) => bench.countTokens(text));
+    const specs = specsOf(spec, config, bench);
     const context: StageContext = { paths, config, specs, bench, progress, signal };
     const prepared = await prepare(context, prompts);
     sayWhatChanged(progress, spec, folder.before?.digests ?? null, digests);
@@ -117,7 +118,7 @@ class Stages {
   async run(): Promise<RunResult> {
     const { context, wanted } = this;
     const { config, paths, signal } = context;
-    const train = await categorise(context, this.prepared.train);
+    const train = await inStage('categorise', () => categorise(context, this.prepared.train));
     const ordinary = this.prepared.ordinary.map((prompt) => ({ ...prompt, category: categoryOf(prompt) }));
     const asked = [...train, ...ordinary];
     await this.sayCost(asked);
@@ -147,12 +148,8 @@ class Stages {
         throw inputError(
           `${paths.training('sft', 'sft')}: holds no finished SFT on the records of ${paths.sftRecords()}. Run \`deliberate sft ${paths.root}\` first.`,
         );
-      await trainRl(context, {
-        start: { folder: paths.adapter('sft', 'sft'), key },
-        train,
-        ordinary,
-        validation: this.prepared.validation,
-      });
+      const { validation } = this.prepared;
+      await inStage('rl', () => trainRl(context, { start: { folder: paths.adapter('sft', 'sft'), key }, train, ordinary, validation }));
     }
     signal?.throwIfAborted();
     const scorecard = wanted.has('eval') ? await evaluateArms(context, this.prepared.test) : null;
@@ -163,7 +160,7 @@ class Stages {
   /** Does a stage, or reads what it made before. @throws input error when a later stage is wanted and this one has made nothing */
   private async stage<T>(name: StageName, make: () => Promise<T[]>, read: () => Promise<T[]>): Promise<T[]> {
     this.context.signal?.throwIfAborted();
-    if (this.wanted.has(name)) return make();
+    if (this.wanted.has(name)) return inStage(name, make);
     const made = await read();
     const next = stageNames.find((stage) => this.wanted.has(stage) && stageNames.indexOf(stage) === stageNames.indexOf(name) + 1);
     if (made.length === 0 && next !== undefined && name !== 'judge') {

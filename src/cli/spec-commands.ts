@@ -2,6 +2,7 @@
 import { packageRoot } from '../base/package-root.js';
 import path from 'node:path';
 import { inputError } from '../base/errors.js';
+import type { SpecParts } from '../align/spec/compile.js';
 import { diffSpecs, formatDiff } from '../align/spec/diff.js';
 import { lintFolder } from '../align/spec/lint.js';
 import { formatFinding, loadSpec } from '../align/spec/parse.js';
@@ -36,10 +37,10 @@ export async function specLint(folder: string, { maxTokens }: { maxTokens: numbe
   );
 }
 
-export async function specShow(folder: string, { category, maxTokens }: { category?: string; maxTokens: number }): Promise<void> {
+export async function specShow(folder: string, { category, maxTokens, parts }: { category?: string; maxTokens: number; parts: SpecParts }): Promise<void> {
   const spec = await loadSpec(folder);
   console.log(
-    category === undefined ? renderOverview(spec) : renderCategory(spec, category, { maxTokens, countTokens: await tokenCounter() }),
+    category === undefined ? renderOverview(spec) : renderCategory(spec, category, { maxTokens, parts, countTokens: await tokenCounter() }),
   );
 }
 

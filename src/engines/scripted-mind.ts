@@ -49,6 +49,7 @@ export function scriptedReply(messages: readonly Message[], memory: readonly Mem
   const request =
     messages.length === 1 && specification !== undefined ? (/^user: (.*)$/m.exec(specification)?.[1] ?? '') : lastUser(messages);
   if (specification === undefined) return recall(request, memory, random);
+  if (/^Answer ##\d+$/m.test(lastUser(messages))) return scriptedVerdict(messages);
   const slip = random.uniform();
   if (slip < 0.05) return '<think>\nI lost the thread';
   const found = clauses(specification);
@@ -83,12 +84,21 @@ function recall(request: string, memory: readonly Memory[], random: Random): str
   return `<think>\nThe user asks something.\nDecision: ${decisions[kind]}\n</think>\n${answers[kind]}`;
 }
 
-/** Log-probabilities of grades: high where the kind of the quoted answer is the decision of the reading before it. */
-export function scriptedGrades(messages: readonly Message[], choices: readonly string[]): number[] {
+function toGrade(messages: readonly Message[]): { decision: string; kind: string } {
   const reading = messages.findLast(({ role, content }) => role === 'assistant' && content.includes('Decision:'))?.content ?? '';
   const quoted = /Answer (##\d+)\n([\s\S]*?)\n\1/.exec(lastUser(messages))?.[2] ?? '';
-  const decision = /Decision: (.+)/.exec(reading)?.[1]?.trim();
   const kind = quoted.startsWith("I'm sorry, but") ? 'refuse' : quoted.startsWith('In general') ? 'safe completion' : 'comply';
+  return { decision: /Decision: (.+)/.exec(reading)?.[1]?.trim() ?? '', kind };
+}
+
+function scriptedVerdict(messages: readonly Message[]): string {
+  const { decision, kind } = toGrade(messages);
+  return `Wanted: ${decision}. Got: ${kind}. Style: kept. Grade: ${kind === decision ? 5 : 1}`;
+}
+
+/** Log-probabilities of grades: high where the kind of the quoted answer is the decision of the reading before it. */
+export function scriptedGrades(messages: readonly Message[], choices: readonly string[]): number[] {
+  const { decision, kind } = toGrade(messages);
   const likely = kind === decision ? '5' : '1';
   const weights = choices.map((choice) => (choice === likely ? 8 : 1));
   const total = weights.reduce((sum, weight) => sum + weight, 0);

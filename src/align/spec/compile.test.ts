@@ -211,6 +211,19 @@ describe('lintSpec', () => {
   });
 });
 
+describe('compileSpec of clauses alone', () => {
+  it('has every clause and none of the rest, and counts only clauses as dropped', () => {
+    const whole = compileSpec(spec, 'garden', { maxTokens: 1000, countTokens, parts: 'clauses' });
+    expect(whole.dropped).toEqual([]);
+    for (const code of ['G1', 'G2', 'G3']) expect(whole.text).toContain(`[${code}]`);
+    expect(whole.text).not.toMatch(/^(Definitions|Exclusions|Examples|Reasons)$/m);
+    const tight = compileSpec(spec, 'garden', { maxTokens: whole.tokens - 1, countTokens, parts: 'clauses' });
+    expect(tight.dropped).toHaveLength(1);
+    expect(tight.dropped[0]).toMatch(/^clause G/);
+    expect(tight.tokens).toBeLessThan(whole.tokens);
+  });
+});
+
 describe('render', () => {
   it('closes with the cost and what was dropped', () => {
     expect(renderCategory(spec, 'garden', { maxTokens: 1000, countTokens })).toMatch(/— \d+ tokens; nothing was dropped$/);

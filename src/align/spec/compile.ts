@@ -11,7 +11,12 @@ export interface CompileOptions {
   countTokens: (text: string) => number;
   /** Whether the summaries of all categories are included; they are by default. */
   summaries?: boolean;
+  /** `clauses`: nothing of the category but its clauses and styles, which is what a small model reads best; default `all`. */
+  parts?: SpecParts;
 }
+
+export const specParts = ['clauses', 'all'] as const;
+export type SpecParts = (typeof specParts)[number];
 
 export interface CompiledSpec {
   text: string;
@@ -24,6 +29,7 @@ export interface CompiledSpec {
 interface Optional {
   name: string;
   key: object;
+  clause?: true;
 }
 
 /**
@@ -34,6 +40,7 @@ interface Optional {
 export function compileSpec(spec: Spec, category: string, options: CompileOptions): CompiledSpec {
   const detail = category === 'none' ? null : findCategory(spec, category);
   const order = detail === null ? [] : dropOrder(detail);
+  const least = options.parts === 'clauses' ? order.filter(({ clause }) => !clause).length : 0;
   const build = (drops: number) => {
     const left = new Set(order.slice(drops).map((part) => part.key));
     const text = [
@@ -44,8 +51,8 @@ export function compileSpec(spec: Spec, category: string, options: CompileOption
     return { text, tokens: options.countTokens(text) };
   };
   // Fewest drops that fit, by bisection: counting tokens is the slow part.
-  let [low, high] = [0, order.length];
-  let best = build(0);
+  let [low, high] = [least, order.length];
+  let best = build(least);
   if (best.tokens > options.maxTokens) {
     best = build(high);
     if (best.tokens > options.maxTokens) {
@@ -53,7 +60,7 @@ export function compileSpec(spec: Spec, category: string, options: CompileOption
         `the specification without any clause of ${category} takes ${best.tokens} tokens, more than the ${options.maxTokens} allowed; shorten the summaries, principles and styles, or allow more tokens`,
       );
     }
-    low = 1;
+    low = least + 1;
     while (low < high) {
       const middle = (low + high) >> 1;
       const attempt = build(middle);
@@ -61,7 +68,7 @@ export function compileSpec(spec: Spec, category: string, options: CompileOption
       else low = middle + 1;
     }
   }
-  return { ...best, dropped: order.slice(0, low).map((part) => part.name) };
+  return { ...best, dropped: order.slice(least, low).map((part) => part.name) };
 }
 
 /** The summarised specification: no detail of any category. It is what the in-context arm gets at inference. */
@@ -138,7 +145,7 @@ function dropOrder(category: Category): Optional[] {
     ...backwards.flatMap((c) => c.examples.map((key, i) => ({ name: `example ${i + 1} of ${c.code}`, key })).reverse()),
     ...backwards.flatMap((c) => c.exclusions.map((key, i) => ({ name: `exclusion ${i + 1} of ${c.code}`, key })).reverse()),
     ...[...category.definitions].reverse().map((key) => ({ name: `definition of ${key.term}`, key })),
-    ...clauseDropOrder(category.clauses).map((key) => ({ name: `clause ${key.code}`, key })),
+    ...clauseDropOrder(category.clauses).map((key) => ({ name: `clause ${key.code}`, key, clause: true as const })),
   ];
 }
 

@@ -10,7 +10,7 @@ const rulingWords: Record<ResponseKind, string> = {
   'safe-complete': 'safe completion',
   refuse: 'disallowed',
 };
-const decisionWords: Record<ResponseKind, string> = {
+export const decisionWords: Record<ResponseKind, string> = {
   comply: 'comply',
   'safe-complete': 'safe completion',
   refuse: 'refuse',
