@@ -7,7 +7,9 @@ import type { Config } from '../base/config.js';
 import { inputError } from '../base/errors.js';
 import { packageRoot } from '../base/package-root.js';
 import type { Progress } from '../base/progress.js';
+import type { ModelRole } from '../base/server-settings.js';
 import { createEmbeddedEngine } from '../engines/embedded/index.js';
+import { namedServers } from '../engines/openai/servers.js';
 import type { Workbench } from '../engines/workbench.js';
 import { openCheckpoint } from '../lm/checkpoint.js';
 import { resolveModel } from '../lm/models.js';
@@ -22,10 +24,31 @@ export interface OpenWorkbench {
   signal?: AbortSignal;
   /** For servers: how long requests of one adapter or specification may keep those of another waiting, ms. */
   patience?: number;
+  /** Sections of the settings that may name a server, and where to keep what servers answered. */
+  servers?: Partial<Pick<Config, ModelRole>>;
+  cacheFolder?: string;
+  /** Roles whose servers are connected at once, so that a mistake shows before hours of work; the others when they are needed. */
+  connect?: readonly ModelRole[];
 }
 
 /** Loads the model, downloading it first where it has a name. @throws what the engine throws; input error when G_base's adapter is missing */
-export async function openWorkbench({ engine: settings, seed, progress, signal, patience }: OpenWorkbench): Promise<Workbench> {
+export async function openWorkbench({
+  engine: settings,
+  seed,
+  progress,
+  signal,
+  patience,
+  servers: sections = {},
+  cacheFolder,
+  connect = [],
+}: OpenWorkbench): Promise<Workbench> {
+  const servers = namedServers({
+    sections,
+    say: progress.say,
+    ...(cacheFolder !== undefined && { cacheFolder }),
+    ...(signal && { signal }),
+  });
+  await Promise.all(connect.map((role) => servers.byRole[role]?.open()));
   const reasoner = reasonerFolder(settings);
   const model = await resolveModel(settings.model, {
     ...(signal && { signal }),
@@ -55,8 +78,14 @@ export async function openWorkbench({ engine: settings, seed, progress, signal, 
     digests,
     // Enough waiting that no row is ever idle.
     concurrency: 2 * rows,
-    layout: 'shared',
-    close: () => engine.close(),
+    // On a server no specification is computed for us alone: the paper's order.
+    layout: servers.byRole.generator === undefined ? 'shared' : 'paper',
+    servers: servers.byRole,
+    usage: () => servers.usage(),
+    close: async () => {
+      await servers.close();
+      await engine.close();
+    },
   };
 }
 

@@ -4,7 +4,8 @@ import type { ChatModel, Datum, Trainer } from './types.js';
 
 /** A model on a server that has a role of its own. */
 export interface RoleModel {
-  readonly model: ChatModel;
+  /** Connects on the first call. @throws input error when settings or key are wrong, dependency error when the server is silent */
+  open(): Promise<ChatModel>;
   /** Of all that its answers depend on. */
   readonly digest: string;
   /** Requests that are useful to have outstanding. */
@@ -63,7 +64,10 @@ export async function modelFor(
   bench: Pick<Workbench, 'base' | 'concurrency' | 'servers'>,
   role: ModelRole,
 ): Promise<{ model: ChatModel; concurrency: number }> {
-  return bench.servers?.[role] ?? { model: await bench.base(), concurrency: bench.concurrency };
+  const server = bench.servers?.[role];
+  return server === undefined
+    ? { model: await bench.base(), concurrency: bench.concurrency }
+    : { model: await server.open(), concurrency: server.concurrency };
 }
 
 /** What this model's answers depend on. */

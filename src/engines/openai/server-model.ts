@@ -3,7 +3,7 @@ import { inputError } from '../../base/errors.js';
 import { contentId, type Message } from '../../base/records.js';
 import type { ModelRole, ServerSettings } from '../../base/server-settings.js';
 import type { ChatChoice, ChatModel, ChatRequest, ChatResponse } from '../types.js';
-import type { RoleModel, ServerUsage } from '../workbench.js';
+import type { ServerUsage } from '../workbench.js';
 import { AdaptiveLimit } from './adaptive-limit.js';
 import { AnswerCache, answerKey } from './answer-cache.js';
 import { Connection } from './connection.js';
@@ -24,7 +24,7 @@ export interface ServerModelOptions {
   firstWait?: number;
 }
 
-export interface ServerModel extends RoleModel {
+export interface ServerModel {
   readonly model: ChatModel;
   readonly profile: ServerProfile;
   /** Requests that the server is given at once now. */
@@ -35,6 +35,9 @@ export interface ServerModel extends RoleModel {
 
 const path = '/chat/completions';
 const defaults = { maxConcurrency: 64, timeoutSeconds: 600, patienceSeconds: 300 };
+
+/** What a server's answers depend on. Not the address: a model that moves to another machine is the same. */
+export const serverDigest = ({ model, body = {} }: ServerSettings): string => contentId('server', model, body);
 
 /**
  * Connects: recognises the server, asks the model one question, and for a judge finds out whether log-probabilities are given.
@@ -76,9 +79,6 @@ export async function openServerModel({ role, settings, cacheFile, signal, first
     return {
       model: grades ? Object.assign(chat, { choiceLogprobs: chat.logprobs.bind(chat) }) : chat,
       profile,
-      // Not the address: a model that moves to another machine is the same.
-      digest: contentId('server', settings.model, settings.body ?? {}),
-      concurrency: 2 * maxConcurrency,
       limit: () => limit.limit,
       usage: () => spending.rows(),
       close: async () => {
