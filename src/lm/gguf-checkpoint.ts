@@ -66,7 +66,15 @@ export async function openGgufCheckpoint(path: string): Promise<OpenedWeights> {
  * Undoes the row order of llama GGUF files: theirs has the two halves of a head's rotation pairs side by side
  * (row 2i+s of a head is Hugging Face's row s·h/2+i).
  */
-export function unpermuteRows(data: Float32Array, heads: number, headDim: number): Float32Array {
+export const unpermuteRows = (data: Float32Array, heads: number, headDim: number): Float32Array =>
+  moveRows(data, heads, headDim, (row) => (row % 2) * (headDim / 2) + (row >> 1));
+
+/** From Hugging Face's row order to that of llama GGUF files. */
+export const permuteRows = (data: Float32Array, heads: number, headDim: number): Float32Array =>
+  moveRows(data, heads, headDim, (row) => (row % (headDim / 2)) * 2 + (row < headDim / 2 ? 0 : 1));
+
+/** @param target where a head's row goes */
+function moveRows(data: Float32Array, heads: number, headDim: number, target: (row: number) => number): Float32Array {
   const rowLength = data.length / (heads * headDim);
   if (!Number.isInteger(rowLength))
     throw inputError(
@@ -76,8 +84,7 @@ export function unpermuteRows(data: Float32Array, heads: number, headDim: number
   for (let head = 0; head < heads; head++) {
     for (let row = 0; row < headDim; row++) {
       const from = (head * headDim + row) * rowLength;
-      const to = (head * headDim + (row % 2) * (headDim / 2) + (row >> 1)) * rowLength;
-      result.set(data.subarray(from, from + rowLength), to);
+      result.set(data.subarray(from, from + rowLength), (head * headDim + target(row)) * rowLength);
     }
   }
   return result;

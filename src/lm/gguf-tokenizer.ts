@@ -28,7 +28,7 @@ const wordSplit = (digits: string) => ({
 });
 
 /** How text is cut before BPE, by `tokenizer.ggml.pre`. */
-const preTokenizers: Readonly<Record<string, { steps: object[]; normalizer?: object; ignoreMerges?: boolean }>> = {
+export const preTokenizers: Readonly<Record<string, { steps: object[]; normalizer?: object; ignoreMerges?: boolean }>> = {
   smollm: { steps: [{ type: 'Digits', individual_digits: true }, byteLevel(true)] },
   'gpt-2': { steps: [byteLevel(true)] },
   qwen2: { steps: [wordSplit(''), byteLevel(false)], normalizer: { type: 'NFC' } },

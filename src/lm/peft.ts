@@ -86,7 +86,11 @@ async function readPairs(file: SafetensorsFile, r: number): Promise<Adapter['ten
  * Writes the two files into a folder of their own, which appears whole or not at all and replaces what was there.
  * @throws dependency error from the disk
  */
-export async function writeAdapter(folder: string, adapter: Adapter, options: { baseModel: string; dtype: 'F32' | 'BF16' }): Promise<void> {
+export async function writeAdapter(
+  folder: string,
+  adapter: Adapter,
+  options: { baseModel: string; dtype: 'F32' | 'F16' | 'BF16' },
+): Promise<void> {
   const { r, alpha, targets } = adapter;
   const config = {
     peft_type: 'LORA',

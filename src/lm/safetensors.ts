@@ -1,8 +1,8 @@
 /** safetensors files: strict bounded reader with lazy tensors, atomic writer. */
-import { inputError } from '../base/errors.js';
+import { inputError, internalError } from '../base/errors.js';
 import { writeFileAtomically } from './atomic-write.js';
 import { FileRanges } from './file-ranges.js';
-import { bfloat16ToFloat32, float32ToBfloat16, halfToFloat32 } from './float-formats.js';
+import { bfloat16ToFloat32, encodeWeights, halfToFloat32, weightBytes, type WeightType } from './float-formats.js';
 import { parseSafetensorsHeader, type SafetensorsHeader } from './safetensors-header.js';
 
 const maxHeaderBytes = 100_000_000;
@@ -70,24 +70,23 @@ export const openSafetensors = (path: string): Promise<SafetensorsFile> => Safet
 
 export interface TensorToWrite {
   shape: readonly number[];
-  data: Float32Array;
+  /** A function is called when the tensor's turn comes, so that one tensor at a time is in memory. */
+  data: Float32Array | (() => Promise<Float32Array>);
 }
 
-/** Writes all tensors in the given order as F32 or BF16, atomically. @throws dependency error from the disk */
+/** Writes all tensors in the given order in one type, atomically. @throws dependency error from the disk */
 export async function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, TensorToWrite>,
-  options: { dtype?: 'F32' | 'BF16'; metadata?: Record<string, string> } = {},
+  options: { dtype?: 'F32' | 'F16' | 'BF16'; metadata?: Record<string, string> } = {},
 ): Promise<void> {
   const { dtype = 'F32', metadata } = options;
-  const size = dtype === 'F32' ? 4 : 2;
+  const type = dtype.toLowerCase() as WeightType;
   const entries: [string, unknown][] = metadata ? [['__metadata__', metadata]] : [];
+  const elements = (shape: readonly number[]) => shape.reduce((product, n) => product * n, 1);
   let offset = 0;
-  for (const [name, { shape, data }] of tensors) {
-    if (shape.reduce((product, n) => product * n, 1) !== data.length) {
-      throw new Error(`internal: tensor ${name} of shape [${shape.join(', ')}] has ${data.length} elements`);
-    }
-    entries.push([name, { dtype, shape, data_offsets: [offset, (offset += data.length * size)] }]);
+  for (const [name, { shape }] of tensors) {
+    entries.push([name, { dtype, shape, data_offsets: [offset, (offset += elements(shape) * weightBytes[type])] }]);
   }
   let header = JSON.stringify(Object.fromEntries(entries));
   // Tensor data then begins at a multiple of 8 bytes.
@@ -96,12 +95,13 @@ export async function writeSafetensors(
   length.writeBigUInt64LE(BigInt(Buffer.byteLength(header)));
   await writeFileAtomically(path, chunks());
 
-  function* chunks(): Generator<Uint8Array> {
+  async function* chunks(): AsyncGenerator<Uint8Array> {
     yield length;
     yield Buffer.from(header);
-    for (const { data } of tensors.values()) {
-      const stored = dtype === 'F32' ? data : float32ToBfloat16(data);
-      yield new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
+    for (const [name, { shape, data: given }] of tensors) {
+      const data = typeof given === 'function' ? await given() : given;
+      if (elements(shape) !== data.length) throw internalError(`tensor ${name} of shape [${shape.join(', ')}] has ${data.length} elements`);
+      yield encodeWeights(data, type);
     }
   }
 }

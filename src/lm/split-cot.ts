@@ -20,12 +20,13 @@ const left = '(?:[<＜‹〈]|&(?:amp;)*lt;?|&#0*60;?|&#x0*3c;?|%3c|\\\\u003c|\\
 const right = '(?:[>＞›〉]|&(?:amp;)*gt;?|&#0*62;?|&#x0*3e;?|%3e|\\\\u003e|\\\\x3e)';
 
 /** Everything that looks like a think tag: escaped, spaced, half of one, other names, special-token bars. */
-const tagLike = new RegExp(`${left}[${hidden}/|\\\\]*(?:${names})(?![A-Za-z])(?:[${hidden}/|\\\\]*${right})?`, 'giu');
+export const tagLike = new RegExp(`${left}[${hidden}/|\\\\]*(?:${names})(?![A-Za-z])(?:[${hidden}/|\\\\]*${right})?`, 'giu');
 
 /** A closing tag beyond doubt; case and inner white space may vary. */
 const surelyCloses = /^<\s*\/\s*(?:think|thinking)\s*>$/iu;
 
-const plainPair: readonly (readonly [string, string])[] = [
+/** The two pairs that are no doubt one. */
+export const plainPair: readonly (readonly [string, string])[] = [
   ['<think>', '</think>'],
   ['<thinking>', '</thinking>'],
 ];
