@@ -1,0 +1,200 @@
+/**
+ * The run's JSONL in DuckDB: read once, then only what was appended. DuckDB reads 100,000 records in half a second, in threads
+ * of its own, and comes as plain npm packages without an install script.
+ */
+import { DuckDBInstance, type DuckDBConnection, type DuckDBValue } from '@duckdb/node-api';
+import { mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import type { Spec } from '../align/spec/types.js';
+import { responseKind } from '../align/response-kind.js';
+import { buildSteps } from './records-sql.js';
+import { findSources, tables, type Source } from './sources.js';
+
+export type Row = Record<string, unknown>;
+
+interface Imported {
+  table: string;
+  inode: number;
+  /** Bytes read, up to the last line feed. */
+  bytes: number;
+}
+
+/** Raw files are looked at no more often than this, in ms: a run needs the cores more. */
+const lookEvery = 1500;
+
+export class RunStore {
+  private readonly imported = new Map<string, Imported>();
+  private readonly kinds = new Map<string, string>();
+  private refreshing: Promise<void> | null = null;
+  private looked = 0;
+  private closed = false;
+  /** Changes when any record does. */
+  version = 0;
+  /** Lines that are no records, by file. */
+  readonly unreadable = new Map<string, number>();
+  /** Null until the first reading is done. */
+  ready: Promise<void> | null = null;
+
+  private constructor(
+    readonly root: string,
+    readonly spec: Spec,
+    private readonly instance: DuckDBInstance,
+    private readonly connection: DuckDBConnection,
+    private readonly scratch: string,
+  ) {}
+
+  static async open(root: string, spec: Spec): Promise<RunStore> {
+    const instance = await DuckDBInstance.create(':memory:', {
+      threads: String(Math.min(4, os.availableParallelism())),
+      autoinstall_known_extensions: 'false',
+      autoload_known_extensions: 'false',
+    });
+    const store = new RunStore(
+      root,
+      spec,
+      instance,
+      await instance.connect(),
+      await mkdtemp(path.join(os.tmpdir(), 'deliberate-view-')),
+    );
+    for (const [table, columns] of Object.entries(tables)) {
+      const list = Object.entries(columns).map(([name, type]) => `"${name}" ${type}`);
+      await store.connection.run(`create table raw_${table} (source VARCHAR, ${list.join(', ')})`);
+    }
+    await store.connection.run('create table clauses (code VARCHAR, category VARCHAR, ruling VARCHAR)');
+    for (const category of spec.categories)
+      for (const { code, ruling } of category.clauses)
+        await store.connection.run('insert into clauses values ($1, $2, $3)', [code, category.name, ruling]);
+    for (const { code, kind } of [...spec.styles, ...spec.categories.flatMap(({ styles }) => styles)])
+      await store.connection.run('insert into clauses values ($1, null, $2)', [code, kind]);
+    await store.connection.run('create table kinds (id VARCHAR, kind VARCHAR)');
+    store.ready = store.refresh();
+    return store;
+  }
+
+  /** Rows of a query, as plain JSON values. */
+  async rows(sql: string, parameters: readonly DuckDBValue[] = []): Promise<Row[]> {
+    const reader = await this.connection.runAndReadAll(sql, [...parameters]);
+    return reader.getRowObjectsJson();
+  }
+
+  /** Reads what the run has written since. Calls that come in meanwhile share one reading. */
+  refresh(): Promise<void> {
+    if (Date.now() - this.looked < lookEvery && this.refreshing === null) return Promise.resolve();
+    this.refreshing ??= this.look().finally(() => {
+      this.looked = Date.now();
+      this.refreshing = null;
+    });
+    return this.refreshing;
+  }
+
+  /** As `refresh`, but at once: after a write of our own. */
+  async refreshNow(): Promise<void> {
+    await this.refreshing;
+    this.looked = 0;
+    await this.refresh();
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.refreshing?.catch(() => undefined);
+    this.connection.closeSync();
+    this.instance.closeSync();
+    await rm(this.scratch, { recursive: true, force: true });
+  }
+
+  private async look(): Promise<void> {
+    const sources = await findSources(this.root);
+    let changed = this.version === 0;
+    for (const [file, { table }] of this.imported) {
+      if (sources.some((source) => source.file === file)) continue;
+      await this.connection.run(`delete from raw_${table} where source = $1`, [file]);
+      this.imported.delete(file);
+      changed = true;
+    }
+    for (const source of sources) changed = (await this.import(source)) || changed;
+    if (!changed) return;
+    await this.build();
+    if (await this.classify()) await this.build();
+  }
+
+  private async build(): Promise<void> {
+    for (const step of buildSteps) await this.connection.run(step);
+    this.version++;
+  }
+
+  /** @returns whether there was anything new */
+  private async import({ table, file }: Source): Promise<boolean> {
+    const { ino, size } = await stat(file);
+    let before = this.imported.get(file);
+    if (before !== undefined && (before.inode !== ino || size < before.bytes)) {
+      // Another file took the place of this one.
+      await this.connection.run(`delete from raw_${table} where source = $1`, [file]);
+      this.unreadable.delete(file);
+      before = undefined;
+    }
+    const start = before?.bytes ?? 0;
+    if (before !== undefined && size === start) return false;
+    const slice = await wholeLines(file, start, size);
+    this.imported.set(file, { table, inode: ino, bytes: start + slice.length });
+    if (slice.length > 0) await this.insert(table, file, slice);
+    return slice.length > 0 || before === undefined;
+  }
+
+  private async insert(table: string, file: string, lines: Buffer): Promise<void> {
+    const part = path.join(this.scratch, 'part.jsonl');
+    await writeFile(part, lines);
+    const columns = tables[table]!;
+    const list = Object.entries(columns).map(([name, type]) => `"${name}": '${type}'`);
+    // A line that is no JSON comes as a row of nulls.
+    await this.connection.run(
+      `insert into raw_${table} by name select $1 as source, * from read_json(${quoted(part)}, format = 'newline_delimited', ignore_errors = true, maximum_object_size = 67108864, columns = {${list.join(', ')}})`,
+      [file],
+    );
+    const key = Object.keys(columns)[0]!;
+    const [lost] = await this.rows(`select count(*)::INTEGER as n from raw_${table} where source = $1 and "${key}" is null`, [file]);
+    const count = Number(lost?.['n'] ?? 0);
+    if (count > 0) {
+      this.unreadable.set(file, (this.unreadable.get(file) ?? 0) + count);
+      await this.connection.run(`delete from raw_${table} where source = $1 and "${key}" is null`, [file]);
+    }
+  }
+
+  /** What kind of answer each completion and rollout is, by the published rules. @returns whether any was new */
+  private async classify(): Promise<boolean> {
+    let any = false;
+    for (;;) {
+      const open = await this.rows(
+        'select id, answer from (select id, answer from raw_completions union all select id, answer from raw_rollouts) where id not in (select id from kinds) limit 20000',
+      );
+      if (open.length === 0) return any;
+      any = true;
+      const lines: string[] = [];
+      for (const [i, { id, answer }] of open.entries()) {
+        // Others want the event loop as well.
+        if (i % 200 === 199) await new Promise((resolve) => setImmediate(resolve));
+        if (this.closed) return false;
+        lines.push(JSON.stringify({ id, kind: responseKind(String(answer)) }));
+      }
+      const part = path.join(this.scratch, 'kinds.jsonl');
+      await writeFile(part, lines.join('\n'));
+      await this.connection.run(
+        `insert into kinds select distinct id, kind from read_json(${quoted(part)}, format = 'newline_delimited', columns = {id: 'VARCHAR', kind: 'VARCHAR'})`,
+      );
+    }
+  }
+}
+
+const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+/** The lines of a file from `start` to the last line feed; a torn last line is left for the next time. */
+async function wholeLines(file: string, start: number, end: number): Promise<Buffer> {
+  const handle = await open(file, 'r');
+  try {
+    const bytes = Buffer.alloc(end - start);
+    const { bytesRead } = await handle.read(bytes, 0, bytes.length, start);
+    return bytes.subarray(0, bytes.subarray(0, bytesRead).lastIndexOf(0x0a) + 1);
+  } finally {
+    await handle.close();
+  }
+}
