@@ -17,6 +17,7 @@ import { responseKind } from './response-kind.js';
 import { klPerRollout, rolloutBatch, samplerGap, withKlPenalty } from './rl-data.js';
 import { advantages, rewardGroup, Rollout, sampleGroup, type Sampled } from './rollouts.js';
 import { isOrdinary, type StageContext } from './stage.js';
+import { noteSpecification } from './trained-specification.js';
 import { dropAfter, TrainingFolder, type Best, type Metrics } from './training-folder.js';
 import { validate } from './validate.js';
 
@@ -55,6 +56,7 @@ export async function trainRl(context: StageContext, options: RlOptions): Promis
   const folder = await TrainingFolder.open(paths.training('sft+rl', 'rl'), key);
   try {
     if (folder.done) return key;
+    await noteSpecification(folder.root, context.specs.spec);
     const rolloutsFile = path.join(folder.root, 'rollouts.jsonl');
     await dropAfter(rolloutsFile, Rollout, folder.step);
     const rollouts = await JsonlLog.open(rolloutsFile, Rollout);

@@ -6,6 +6,7 @@ import type { Trainer } from '../engines/types.js';
 import { inputError } from '../base/errors.js';
 import { answerOnlyDatum, perToken, reasoningDatum, type SftDatum } from './sft-data.js';
 import type { StageContext } from './stage.js';
+import { noteSpecification } from './trained-specification.js';
 import { TrainingFolder } from './training-folder.js';
 
 export type SftArm = 'sft' | 'answer-only';
@@ -37,6 +38,7 @@ export async function trainSft(context: StageContext, arm: SftArm, records: read
   const folder = await TrainingFolder.open(paths.training(arm, 'sft'), key);
   try {
     if (folder.done) return key;
+    await noteSpecification(folder.root, context.specs.spec);
     if (!(await folder.resume(bench.trainer))) await bench.resetPolicy();
     const { cotWeight: cot, answerWeight: answer } = config.sft;
     const { renderer } = bench.trainer;

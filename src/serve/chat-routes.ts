@@ -141,9 +141,8 @@ class Completion {
   private async write(onText: NonNullable<ChatRequest['onText']>): Promise<ChatResponse> {
     const { call, model, options, reply } = this;
     const signal = this.context.signalOf(reply);
-    const chat = await model.open();
     const laidOut = model.layOut?.(call.messages) ?? { messages: call.messages };
-    const response = await chat.chat({
+    const response = await model.model.chat({
       ...laidOut,
       n: call.n,
       maxTokens: Math.min(call.maxTokens ?? options.maxTokens, options.maxTokens),

@@ -1,11 +1,10 @@
 /** What a server offers under the name of a model. */
-import type { Message } from '../base/records.js';
+import { contentId, type Message } from '../base/records.js';
 import type { ChatModel } from '../engines/types.js';
 
 export interface ServedModel {
   id: string;
-  /** Loads it on its first request; later calls give the same. */
-  open: () => Promise<ChatModel>;
+  model: ChatModel;
   /** Digest of the weights. */
   fingerprint: string;
   /** The specification that it was aligned to; null where it was aligned to none, or nobody knows. */
@@ -25,3 +24,9 @@ export interface ServedSpecification {
 
 /** Header of every answer of a model, with the digest of its specification. */
 export const specHeader = 'x-deliberate-spec';
+
+/** @param categories digests of what concerns each category, as run.yaml and the trainings note them */
+export const servedSpecification = (categories: Readonly<Record<string, string>>): ServedSpecification => ({
+  digest: contentId('specification', categories),
+  categories,
+});
