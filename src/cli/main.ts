@@ -11,6 +11,7 @@ import { modelsList, modelsPull } from './models-commands.js';
 import { promptsImport, promptsSplit, type ImportFlags } from './prompts-commands.js';
 import { runCommand } from './run-command.js';
 import { specParts, type SpecParts } from '../align/spec/compile.js';
+import { addServeCommand } from './serve-command.js';
 import { configOfRun, loadConfig, packageVersion, type SettingFlags } from './settings.js';
 import { defaultSpec, specDiff, specLint, specShow } from './spec-commands.js';
 
@@ -131,6 +132,8 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
         console.error(`${root}: holds no run yet, so this is the base.`);
       await chatCommand({ root, config, ...flags, signal });
     });
+
+  addServeCommand(program, signal);
 
   const spec = program.command('spec').description('look at a specification');
   spec
