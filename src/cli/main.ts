@@ -7,6 +7,7 @@ import { DeliberateError, exitCodes } from '../base/errors.js';
 import { readRunFile, RunPaths, stageNames, type StageName } from '../base/run-folder.js';
 import { chatCommand } from './chat.js';
 import { doctor } from './doctor.js';
+import { addExportCommand } from './export-command.js';
 import { modelsList, modelsPull } from './models-commands.js';
 import { promptsImport, promptsSplit, type ImportFlags } from './prompts-commands.js';
 import { runCommand } from './run-command.js';
@@ -134,6 +135,8 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
     });
 
   addServeCommand(program, signal);
+
+  addExportCommand(program, signal);
 
   const spec = program.command('spec').description('look at a specification');
   spec
