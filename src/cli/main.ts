@@ -15,6 +15,7 @@ import { specParts, type SpecParts } from '../align/spec/compile.js';
 import { addServeCommand } from './serve-command.js';
 import { configOfRun, loadConfig, packageVersion, type SettingFlags } from './settings.js';
 import { defaultSpec, specDiff, specLint, specShow } from './spec-commands.js';
+import { addViewCommand } from './view-command.js';
 
 /** Exit code after Ctrl-C, as shells have it. */
 const interrupted = 130;
@@ -135,6 +136,8 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
     });
 
   addServeCommand(program, signal);
+
+  addViewCommand(program, signal);
 
   addExportCommand(program, signal);
 
