@@ -15,24 +15,26 @@ export interface Permit {
   readonly since: number;
 }
 
-/** ok: answered, with so many tokens · overload: 429, 503, too slow · failed: says nothing about load. */
-export type Outcome = { kind: 'ok'; tokens: number } | { kind: 'overload'; retryAfter?: number } | { kind: 'failed' };
+/** ok: answered · overload: 429, 503, too slow · failed: says nothing about load. */
+export type Outcome = { kind: 'ok' } | { kind: 'overload'; retryAfter?: number } | { kind: 'failed' };
 
 interface Waiting {
   give: (permit: Permit) => void;
 }
 
+/** What was measured at a limit. */
 interface Level {
+  size: number;
   latency: number;
-  throughput: number;
 }
 
-/** More requests may each take this much longer: batches are slower a request and faster on the whole. */
-const latencyHolds = 1.3;
-/** Or the server does this much more in the same time. */
-const throughputRises = 1.05;
-/** Windows without growth after which it is tried again: servers and requests change. */
-const patience = 5;
+/**
+ * A limit grown by a share may slow requests down by this part of that share: batches are slower a request and faster on the whole.
+ * Where requests slow down as much as the limit grew, they only wait.
+ */
+const latencyHolds = 0.9;
+/** Windows after growth that brought nothing until it is tried again: servers and requests change. */
+const patience = 3;
 const leastWindow = 8;
 
 export class AdaptiveLimit {
@@ -46,7 +48,7 @@ export class AdaptiveLimit {
   private lastShrink = Number.NEGATIVE_INFINITY;
   private level: Level | null = null;
   private held = 0;
-  private window = { answered: 0, latency: 0, work: 0, since: 0, full: false };
+  private window = { answered: 0, latency: 0, full: false };
   private readonly max: number;
   private readonly now: () => number;
 
@@ -85,7 +87,7 @@ export class AdaptiveLimit {
 
   release(permit: Permit, outcome: Outcome): void {
     this.busy--;
-    if (outcome.kind === 'ok') this.answered(permit, outcome.tokens);
+    if (outcome.kind === 'ok') this.answered(permit);
     else if (outcome.kind === 'overload') this.overloaded(permit, outcome.retryAfter);
     this.pump();
   }
@@ -107,29 +109,32 @@ export class AdaptiveLimit {
     }
   }
 
-  private answered({ since }: Permit, tokens: number): void {
+  private answered({ since }: Permit): void {
     const { window } = this;
-    if (window.answered === 0) window.since = since;
     window.answered++;
     window.latency += this.now() - since;
-    window.work += Math.max(1, tokens);
     if (window.answered < Math.max(leastWindow, this.size)) return;
-    const level = { latency: window.latency / window.answered, throughput: window.work / Math.max(1, this.now() - window.since) };
+    const latency = window.latency / window.answered;
     const used = window.full;
     this.newWindow();
     // A limit that is not reached says nothing about a higher one.
-    if (!used) return;
-    const before = this.level;
-    const holds =
-      before === null || level.latency <= before.latency * latencyHolds || level.throughput >= before.throughput * throughputRises;
-    if (holds) {
-      this.level = level;
-      this.held = 0;
-      this.size = Math.min(this.max, this.size < this.threshold ? this.size * 2 : this.size + Math.max(1, Math.floor(this.size / 8)));
-    } else {
-      this.threshold = Math.min(this.threshold, this.size);
-      if (++this.held >= patience) this.level = null;
-    }
+    if (used) this.judge(latency);
+  }
+
+  private judge(latency: number): void {
+    const { level, size } = this;
+    if (level !== null && size > level.size) {
+      if (latency > level.latency * (1 + latencyHolds * (size / level.size - 1))) {
+        // It brought nothing: back, and from here on in small steps.
+        this.size = level.size;
+        this.threshold = level.size;
+        this.held = 0;
+        return;
+      }
+    } else if (level !== null && ++this.held < patience) return;
+    this.level = { size, latency };
+    this.held = 0;
+    this.size = Math.min(this.max, size < this.threshold ? size * 2 : size + Math.max(1, Math.floor(size / 8)));
   }
 
   private overloaded({ since }: Permit, retryAfter: number | undefined): void {
@@ -144,6 +149,6 @@ export class AdaptiveLimit {
   }
 
   private newWindow(): void {
-    this.window = { answered: 0, latency: 0, work: 0, since: 0, full: this.busy >= this.size };
+    this.window = { answered: 0, latency: 0, full: this.busy >= this.size };
   }
 }

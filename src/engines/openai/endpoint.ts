@@ -39,12 +39,12 @@ export class Endpoint {
    * @throws RequestFailure of kind refused; dependency error when the server stays dead or this one request keeps failing;
    * the signal's reason when aborted
    */
-  post<T>(path: string, body: unknown, read: (value: unknown) => { value: T; tokens: number }, signal?: AbortSignal): Promise<T> {
+  post<T>(path: string, body: unknown, read: (value: unknown) => T, signal?: AbortSignal): Promise<T> {
     return this.counted(() => this.persist((connection) => connection.post(path, body, signal), read, signal));
   }
 
   get(path: string, signal?: AbortSignal): Promise<unknown> {
-    const read = (value: unknown) => ({ value, tokens: 0 });
+    const read = (value: unknown) => value;
     return this.counted(() => this.persist((connection) => connection.get(path, signal), read, signal));
   }
 
@@ -59,7 +59,7 @@ export class Endpoint {
 
   private async persist<T>(
     send: (connection: EndpointOptions['connection']) => Promise<unknown>,
-    read: (value: unknown) => { value: T; tokens: number },
+    read: (value: unknown) => T,
     signal: AbortSignal | undefined,
   ): Promise<T> {
     const { limit, connection, now = Date.now } = this.options;
@@ -69,8 +69,8 @@ export class Endpoint {
       let outcome: Outcome = { kind: 'failed' };
       let failure: RequestFailure;
       try {
-        const { value, tokens } = read(await send(connection));
-        outcome = { kind: 'ok', tokens };
+        const value = read(await send(connection));
+        outcome = { kind: 'ok' };
         this.failingSince = null;
         this.lastAnswer = now();
         return value;

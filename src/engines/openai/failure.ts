@@ -57,7 +57,7 @@ function errorOf(text: string): { message: string; code: string } {
   const fields = (error ?? {}) as { message?: unknown; detail?: unknown; code?: unknown; type?: unknown };
   const said =
     [error, fields.message, fields.detail].find((one) => typeof one === 'string') ?? (value === null ? text : JSON.stringify(error));
-  return { message: oneLine(String(said)), code: [fields.code, fields.type].includes('insufficient_quota') ? 'insufficient_quota' : '' };
+  return { message: oneLine(said), code: [fields.code, fields.type].includes('insufficient_quota') ? 'insufficient_quota' : '' };
 }
 
 const oneLine = (text: string): string =>

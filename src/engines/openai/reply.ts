@@ -37,6 +37,8 @@ const Reply = z.looseObject({
     .looseObject({
       prompt_tokens: count,
       completion_tokens: count,
+      /** SGLang. */
+      reasoning_tokens: count,
       completion_tokens_details: z.looseObject({ reasoning_tokens: count }).nullish(),
     })
     .nullish(),
@@ -64,7 +66,7 @@ export function usageOf({ usage }: Reply): Usage | null {
   return {
     promptTokens: usage.prompt_tokens ?? 0,
     completionTokens: usage.completion_tokens,
-    reasoningTokens: usage.completion_tokens_details?.reasoning_tokens ?? 0,
+    reasoningTokens: usage.completion_tokens_details?.reasoning_tokens ?? usage.reasoning_tokens ?? 0,
   };
 }
 
@@ -165,7 +167,12 @@ function reasoningOf({ reasoning, reasoning_content: content, thinking, content:
 
 const thoughtOf = (thinking: unknown): string => {
   if (typeof thinking === 'string') return thinking;
-  return Array.isArray(thinking) ? thinking.map((one) => String((one as { text?: unknown } | null)?.text ?? '')).join('') : '';
+  return Array.isArray(thinking) ? thinking.map((one) => textIn(one)).join('') : '';
+};
+
+const textIn = (piece: unknown): string => {
+  const text = (piece as { text?: unknown } | null)?.text;
+  return typeof text === 'string' ? text : '';
 };
 
 /** The first token's likeliest alternatives; null where the server gives none. */

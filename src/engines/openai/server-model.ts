@@ -208,9 +208,8 @@ class ServerChat implements ChatModel {
         body,
         (json) => {
           const reply = readReply(json);
-          const usage = usageOf(reply);
-          this.spending.answered(usage);
-          return { value: read(reply), tokens: usage?.completionTokens ?? 0 };
+          this.spending.answered(usageOf(reply));
+          return read(reply);
         },
         signal,
       );
