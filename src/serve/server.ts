@@ -38,6 +38,8 @@ export interface Server {
 const open = new Set(['/healthz']);
 /** Routes that take the token in the query string as well, for callers that send no headers. */
 const queryTokenRoutes = new Set(['/get_reward']);
+/** What was written last is given this long to go out. */
+const lastBytesMs = 100;
 /** Status in the metrics where the client left first, as nginx has it. */
 const clientLeft = 499;
 
@@ -51,6 +53,11 @@ export function createServer(options: ServerOptions): Server {
   let inFlight = 0;
   let closing = false;
 
+  /** Connections on which nothing is asked, or not yet, must not hold up the end. */
+  const hangUp = () => {
+    app.server.closeIdleConnections();
+    if (inFlight === 0) setTimeout(() => app.server.closeAllConnections(), lastBytesMs).unref();
+  };
   const routeOf = (request: FastifyRequest): string => request.routeOptions.url ?? 'none';
 
   app.addHook('onRequest', (request, reply, next) => {
@@ -62,7 +69,7 @@ export function createServer(options: ServerOptions): Server {
       metrics.inFlight.set(--inFlight);
       metrics.requests.inc({ route, status: reply.raw.writableFinished ? reply.raw.statusCode : clientLeft });
       metrics.requestSeconds.observe({ route }, (performance.now() - started) / 1000);
-      if (closing) app.server.closeIdleConnections();
+      if (closing) hangUp();
     });
     for (const [name, value] of Object.entries({ 'x-content-type-options': 'nosniff', ...corsHeaders(request.headers, options) }))
       reply.raw.setHeader(name, value);
@@ -112,6 +119,7 @@ export function createServer(options: ServerOptions): Server {
         setTimeout(() => app.server.closeAllConnections(), 1000).unref();
       }, limit);
       try {
+        hangUp();
         await app.close();
       } finally {
         clearTimeout(timer);
