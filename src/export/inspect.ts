@@ -122,16 +122,24 @@ function sample({ prompts }: RunContents, model: string, scorer: string, row: Ev
     target: row.ideal ?? '',
     messages: [...input, answer],
     output: { model, choices: [{ message: answer, stop_reason: stopReasons[row.stopReason] }], usage },
-    scores: {
-      [scorer]: {
-        // Inspect leaves NaN out of its means; JSON has no NaN, and null is read as that.
-        value: row.score,
-        answer: row.kind,
-        explanation: row.unscored ?? (row.faults.join('; ') || 'no fault found'),
-        metadata: { ideal: row.ideal, faults: row.faults, repetition: row.repetition },
-      },
+    // Inspect has no value for what could not be scored, so such a sample has no score; why is in its metadata.
+    scores:
+      row.score === null
+        ? {}
+        : {
+            [scorer]: {
+              value: row.score,
+              answer: row.kind,
+              explanation: row.faults.join('; ') || 'no fault found',
+              metadata: { ideal: row.ideal, faults: row.faults, repetition: row.repetition },
+            },
+          },
+    metadata: {
+      category: row.category,
+      technique: row.technique,
+      request: row.request,
+      ...(row.unscored !== undefined && { unscored: row.unscored }),
     },
-    metadata: { category: row.category, technique: row.technique, request: row.request },
     store: {},
     events: [],
     model_usage: { [model]: usage },
