@@ -34,14 +34,22 @@ const optional = {
   timeoutSeconds: z.number().positive().describe('Deadline of one request, default 600'),
   patienceSeconds: z.number().positive().describe('How long a server that answers nothing is waited for, default 300'),
   price: z
-    .strictObject({ input: z.number().min(0), output: z.number().min(0) })
+    .strictObject({
+      input: z.number().min(0).describe('Price of a million tokens sent'),
+      output: z.number().min(0).describe('Price of a million tokens written, thoughts included'),
+    })
     .describe('Price of a million tokens, {input, output}; tokens from the cache of answers are free'),
   body: z
     .record(z.string(), z.unknown())
     .describe('Further fields of every request, for example {reasoning_effort: low}; null leaves a field out that the model refuses'),
 };
 
-const partial = <Shape extends z.core.$ZodLooseShape>(shape: Shape) => z.object(shape).partial().shape;
+/** All fields optional; each keeps its meaning, which zod would leave behind on the inner schema. */
+function partial<Shape extends Record<string, z.ZodType>>(shape: Shape) {
+  const fields = z.object(shape).partial().shape;
+  const described = Object.entries(shape).map(([name, { description = '' }]) => [name, (fields[name] as z.ZodType).describe(description)]);
+  return Object.fromEntries(described) as typeof fields;
+}
 
 export const ServerSettings = z.strictObject({ ...required, ...partial(optional) });
 export type ServerSettings = z.infer<typeof ServerSettings>;

@@ -48,7 +48,7 @@ export async function openWorkbench({
     ...(cacheFolder !== undefined && { cacheFolder }),
     ...(signal && { signal }),
   });
-  await Promise.all(connect.map((role) => servers.byRole[role]?.open()));
+  await Promise.all(connect.map(async (role) => servers.byRole[role]?.open()));
   const reasoner = reasonerFolder(settings);
   const model = await resolveModel(settings.model, {
     ...(signal && { signal }),
