@@ -1,4 +1,6 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -249,6 +251,50 @@ describe('what it cost', () => {
     ]);
     expect(rows[1]).toMatchObject({ role: 'judge', model: 'm', promptTokens: 20, completionTokens: 200, reasoningTokens: 4, uncounted: 0 });
     expect(rows[1]!.cost).toBeCloseTo((20 * 1 + 200 * 10) / 1e6);
+  });
+});
+
+describe('a proxy', () => {
+  /** Carries every connection to one server, whatever host was asked for. */
+  async function startProxy(to: ScriptedServer) {
+    const asked: string[] = [];
+    const proxy = createServer();
+    proxy.on('connect', (request, client) => {
+      asked.push(request.url ?? '');
+      const upstream = connect(to.port, '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+        upstream.pipe(client).pipe(upstream);
+      });
+      upstream.on('error', () => client.destroy());
+      client.on('error', () => upstream.destroy());
+    });
+    await new Promise<void>((resolve) => void proxy.listen(0, '127.0.0.1', resolve));
+    const { port } = proxy.address() as AddressInfo;
+    return { asked, url: `http://127.0.0.1:${port}`, close: async () => void proxy.close() };
+  }
+
+  it('is used as the variables say, and never for a server on this machine', async () => {
+    const server = await startScriptedServer({});
+    const proxy = await startProxy(server);
+    const before = process.env['http_proxy'];
+    process.env['http_proxy'] = proxy.url;
+    try {
+      const here = await start({});
+      await here.chat.chat({ messages, maxTokens: 5 });
+      expect(proxy.asked).toEqual([]);
+      const away = await openServerModel({
+        role: 'generator',
+        settings: ServerSettings.parse({ engine: 'openai', baseUrl: 'http://model.invalid:8000', model: 'm' }),
+      });
+      expect((await away.model.chat({ messages, maxTokens: 5 })).choices[0]?.text).toBe('Hello.');
+      expect(new Set(proxy.asked)).toEqual(new Set(['model.invalid:8000']));
+      await away.close();
+    } finally {
+      if (before === undefined) delete process.env['http_proxy'];
+      else process.env['http_proxy'] = before;
+      await proxy.close();
+      await server.close();
+    }
   });
 });
 
