@@ -18,10 +18,10 @@ const spellings: readonly (readonly [RegExp, string])[] = [
   [/<\|channel\|>\s*final\s*<\|message\|>/giu, '</think>'],
   [new RegExp(`(?:<(?:${known}|${foreign})>|\\[(?:${known})\\]|◁(?:${known})▷|<\\|begin_of_(?:${known})\\|>)`, 'giu'), '<think>'],
   [new RegExp(`(?:</(?:${known}|${foreign})>|\\[/(?:${known})\\]|◁/(?:${known})▷|<\\|end_of_(?:${known})\\|>)`, 'giu'), '</think>'],
-  // What only looks like one: it takes the answer with it, see below.
+  // What only looks like one, escaped or half: it takes the answer with it, see below.
   [
     new RegExp(
-      `(?:[[◁【〔][\\s/|]*(?:${known})[\\s/|]*[\\]▷】〕]|<[\\s/|]*(?:${foreign})[\\s/|]*>|<\\|[^<>|\\s]{0,20}(?:${known}|channel)[^<>|\\s]{0,20}\\|>)`,
+      `(?:[[◁【〔][\\s/|]*(?:${known})[\\s/|]*[\\]▷】〕]|(?:[<＜‹〈]|&(?:amp;)*lt;?|&#0*60;?|&#x0*3c;?|%3c|\\\\u003c|\\\\x3c)[\\s/|]*(?:${foreign})(?![A-Za-z])(?:[\\s/|]*>)?|<\\|[^<>|\\s]{0,20}(?:${known}|channel)[^<>|\\s]{0,20}\\|>)`,
       'giu',
     ),
     '<think|>',
