@@ -8,6 +8,7 @@ import { readRunFile, RunPaths, stageNames, type StageName } from '../base/run-f
 import { chatCommand } from './chat.js';
 import { doctor } from './doctor.js';
 import { addExportCommand } from './export-command.js';
+import { addInitCommand } from './init-command.js';
 import { modelsList, modelsPull } from './models-commands.js';
 import { promptsImport, promptsSplit, type ImportFlags } from './prompts-commands.js';
 import { runCommand } from './run-command.js';
@@ -140,6 +141,8 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
   addViewCommand(program, signal);
 
   addExportCommand(program, signal);
+
+  addInitCommand(program);
 
   const spec = program.command('spec').description('look at a specification');
   spec
