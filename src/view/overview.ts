@@ -43,7 +43,7 @@ export async function overview(store: RunStore) {
   ]);
   const stages = await stagesOf(store, paths, config, (counts[0] ?? {}) as Record<string, number>);
   return {
-    name: config?.name ?? path.basename(path.resolve(store.root)),
+    name: store.name,
     model: config?.engine.model ?? null,
     seed: config?.seed ?? null,
     digests: stored?.digests ?? null,
@@ -118,7 +118,7 @@ async function training(folder: string): Promise<{ step: number; done: boolean }
 }
 
 /** Whether a process is writing the run, as far as this machine can tell. */
-async function writerOf(root: string): Promise<boolean> {
+export async function writerOf(root: string): Promise<boolean> {
   const writer = await readJson(path.join(root, '.writer.json'), z.object({ pid: z.int().min(1), host: z.string() }));
   if (writer === null || writer.host !== os.hostname()) return writer !== null;
   try {

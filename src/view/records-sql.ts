@@ -37,27 +37,27 @@ export const buildSteps: readonly string[] = [
 
   `create or replace table records as
    with completion as (
-     select 'completion/' || c.id as key, 'generate' as source, 'base' as arm, null as suite, null::INTEGER as step, c.sample, c.promptId, p.request,
+     select 1 as part, c.rowid as place, 'completion/' || c.id as key, 'generate' as source, 'base' as arm, null as suite, null::INTEGER as step, c.sample, c.promptId, p.request,
        p.prompt, p.category, p.ideal, p.technique, c.decision, k.kind, j.last.score as score,
        case when j.completionId is null then 'not judged' when j.last.score is null then 'unscored' end as state,
        list_transform(c.citations, lambda x: x.code) as codes, ${failedChecks} as faults, s.promptId is not null as kept, c.stopReason, c.cot, c.answer
      from raw_completions c left join prompts p on p.id = c.promptId left join judged j on j.completionId = c.id left join kinds k on k.id = c.id
      left join (select distinct promptId, cot, answer from raw_sft) s on s.promptId = c.promptId and s.cot = c.cot and s.answer = c.answer),
    rollout as (
-     select 'rollout/' || r.id, 'rl', 'sft+rl', null, r.step, r.sample, r.promptId, p.request, p.prompt, coalesce(p.category, r.judgeRequest.category),
+     select 2, r.rowid, 'rollout/' || r.id, 'rl', 'sft+rl', null, r.step, r.sample, r.promptId, p.request, p.prompt, coalesce(p.category, r.judgeRequest.category),
        p.ideal, p.technique, ${decision('r.cot')}, k.kind, r.reward,
        case when r.outcome = 'unscored' then 'unscored' when r.reward is null then 'not judged' end,
        ${codes('r.cot')}, case when r.outcome in ('malformed', 'truncated') then [r.outcome] else [] end, false, null, r.cot, r.answer
      from raw_rollouts r left join prompts p on p.id = r.promptId left join kinds k on k.id = r.id),
    eval as (
-     select 'eval/' || e.arm || '/' || e.suite || '/' || e.promptId, 'eval', e.arm, e.suite, null, null, e.promptId, e.request, e.prompt, e.category,
+     select 3, e.rowid, 'eval/' || e.arm || '/' || e.suite || '/' || e.promptId, 'eval', e.arm, e.suite, null, null, e.promptId, e.request, e.prompt, e.category,
        e.ideal, e.technique, ${decision('e.cot')}, e.kind, e.score, case when e.score is null then 'unscored' end, ${codes('e.cot')},
        coalesce(e.faults, []), false, e.stopReason, e.cot, e.answer
      from raw_evals e),
    every as (select * from completion union all select * from rollout union all select * from eval),
    human as (
      select record, arg_max(struct_pack(verdict := verdict, digest := answerDigest, note := note), rowid) as last from raw_overrides group by record)
-   select row_number() over ()::INTEGER as n, every.*, ${band} as band, case when h.last.digest = sha256(every.answer) then h.last.verdict end as human,
+   select (row_number() over (order by part, place))::INTEGER as n, every.* exclude (part, place), ${band} as band, case when h.last.digest = sha256(every.answer) then h.last.verdict end as human,
      lower(concat_ws(chr(10), prompt, cot, answer)) as text
    from every left join human h on h.record = every.key`,
 

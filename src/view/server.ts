@@ -15,7 +15,7 @@ import { compareArms } from './compare.js';
 import { parseFilters } from './filters.js';
 import { listFacets, listRecords } from './list.js';
 import { appendOverride, OverrideRequest } from './overrides.js';
-import { overview } from './overview.js';
+import { overview, writerOf } from './overview.js';
 import { RunStore } from './store.js';
 import { trace } from './trace.js';
 
@@ -104,7 +104,7 @@ function serveData(app: FastifyInstance, store: RunStore): void {
   app.get('/api/version', async () => {
     // Does not wait: the page asks again, and a long first reading must not hold it up.
     void store.refresh().catch(() => undefined);
-    return { version: store.version };
+    return { version: store.version, name: store.name, running: await writerOf(store.root) };
   });
   app.get('/api/overview', async () => {
     await fresh();

@@ -6,6 +6,7 @@ import { DuckDBInstance, type DuckDBConnection, type DuckDBValue } from '@duckdb
 import { mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { readRunFile, RunPaths } from '../base/run-folder.js';
 import type { Spec } from '../align/spec/types.js';
 import { responseKind } from '../align/response-kind.js';
 import { buildSteps } from './records-sql.js';
@@ -38,6 +39,8 @@ export class RunStore {
 
   private constructor(
     readonly root: string,
+    /** Of the run. */
+    readonly name: string,
     readonly spec: Spec,
     private readonly instance: DuckDBInstance,
     private readonly connection: DuckDBConnection,
@@ -50,8 +53,10 @@ export class RunStore {
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
     });
+    const stored = await readRunFile(new RunPaths(root)).catch(() => null);
     const store = new RunStore(
       root,
+      stored?.config.name ?? path.basename(path.resolve(root)),
       spec,
       instance,
       await instance.connect(),

@@ -32,7 +32,7 @@ export async function trace(store: RunStore, key: string) {
        order by source, suite, arm, step, sample limit ${mostRelated}`,
       [String(record['promptId'])],
     ),
-    first(store, 'select verdict, note, at, answerDigest from raw_overrides where record = $1 order by rowid desc limit 1', key),
+    first(store, 'select verdict, note, "at", answerDigest from raw_overrides where record = $1 order by rowid desc limit 1', key),
   ]);
   return {
     ...record,
