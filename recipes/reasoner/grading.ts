@@ -47,7 +47,7 @@ interface Context {
 
 /** A grade turn for a question, of the grade wanted; null where this question cannot have that flaw. */
 export function drawGrading(random: Random, question: Question, context: Context, wanted?: Grade): GradeExample | null {
-  const withCot = wanted === 2 || random.uniform() < 0.4;
+  const withCot = wanted === 2 || random.uniform() < 0.25;
   const grade = wanted ?? random.pick<Grade>(withCot ? [5, 5, 3, 2, 1, 1] : [5, 5, 3, 1, 1]);
   const flaw = random.pick(flawsOf[grade]);
   const answer = flawedAnswer(random, question, context, flaw);

@@ -46,10 +46,10 @@ const ownAnswers = 0.35;
 const shortShare = 0.25;
 
 function optionsAt(step: number, random: Random): GroupOptions {
-  const short = step < steps * shortShare || random.uniform() < 0.3;
+  const short = step < steps * shortShare || random.uniform() < 0.5;
   return short
-    ? { clauses: 3 + random.integer(3), summaries: 2, richness: 0, examples: 6, grading: 0.34 }
-    : { clauses: 6 + random.integer(7), summaries: 3 + random.integer(5), richness: 0, examples: 8, grading: 0.34 };
+    ? { clauses: 3 + random.integer(4), summaries: 2, richness: 0, examples: 6, grading: 0.3 }
+    : { clauses: 7 + random.integer(5), summaries: 3 + random.integer(5), richness: 0, examples: 7, grading: 0.3 };
 }
 
 async function sampleAnswers(engine: EmbeddedEngine, split: TopicSplit, file: string): Promise<AnswerOf> {
@@ -159,7 +159,7 @@ async function main(): Promise<void> {
     appendFileSync(metrics, `${JSON.stringify({ step, lossSum, choices, grades, gradNorm, minutes })}\n`);
     if (step % 5 === 0)
       console.log(`step ${step} loss ${(lossSum / data.length).toFixed(3)} choices ${choices.toFixed(2)} grades ${grades.toFixed(2)} grad ${gradNorm.toFixed(2)} ${minutes.toFixed(1)} min, ${left.toFixed(0)} left`);
-    if ((step + 1) % 40 === 0 || step + 1 === steps) {
+    if ((step + 1) % 20 === 0 || step + 1 === steps) {
       await engine.save(checkpoint);
       writeFileSync(path.join(checkpoint, 'step.json'), JSON.stringify({ step: step + 1 }));
       // An adapter that can be used while the training goes on.
