@@ -131,12 +131,11 @@ async function main(): Promise<void> {
   const started = Date.now();
   for (let step = first; step < steps; step++) {
     const random = new Random(`reasoner ${seed} ${step}`);
-    const data = Array.from({ length: groupsPerStep }, () =>
-      makeGroup(random, split.training, answerOf, optionsAt(step, random)),
-    ).flatMap((group) =>
-      group.examples.map((example) =>
-        datumOf(engine.renderer, group, example, example.meta.decision !== 'comply' || random.uniform() < ownAnswers),
-      ),
+    const data = Array.from({ length: groupsPerStep }, () => makeGroup(random, split.training, answerOf, optionsAt(step, random))).flatMap(
+      (group) =>
+        group.examples.map((example) =>
+          datumOf(engine.renderer, group, example, example.meta.decision !== 'comply' || random.uniform() < ownAnswers),
+        ),
     );
     const { lossSum, logprobs } = await engine.forwardBackward(data, 'cross_entropy');
     const warm = Math.min(1, (step + 1) / 15);
@@ -158,7 +157,9 @@ async function main(): Promise<void> {
     const left = (minutes / (step + 1 - first)) * (steps - step - 1);
     appendFileSync(metrics, `${JSON.stringify({ step, lossSum, choices, grades, gradNorm, minutes })}\n`);
     if (step % 5 === 0)
-      console.log(`step ${step} loss ${(lossSum / data.length).toFixed(3)} choices ${choices.toFixed(2)} grades ${grades.toFixed(2)} grad ${gradNorm.toFixed(2)} ${minutes.toFixed(1)} min, ${left.toFixed(0)} left`);
+      console.log(
+        `step ${step} loss ${(lossSum / data.length).toFixed(3)} choices ${choices.toFixed(2)} grades ${grades.toFixed(2)} grad ${gradNorm.toFixed(2)} ${minutes.toFixed(1)} min, ${left.toFixed(0)} left`,
+      );
     if ((step + 1) % 20 === 0 || step + 1 === steps) {
       await engine.save(checkpoint);
       writeFileSync(path.join(checkpoint, 'step.json'), JSON.stringify({ step: step + 1 }));

@@ -6,7 +6,11 @@ import { type CompileOptions, compileSpec, compileSummary } from './spec/compile
 import type { Spec } from './spec/types.js';
 
 /** Under a run's settings. The embedded reader was trained on clauses alone (recipes/reasoner); large models gain from the rest. */
-export const specsOf = (spec: Spec, { generate }: Pick<Config, 'generate'>, bench: Pick<Workbench, 'countTokens' | 'layout'>): CompiledSpecs =>
+export const specsOf = (
+  spec: Spec,
+  { generate }: Pick<Config, 'generate'>,
+  bench: Pick<Workbench, 'countTokens' | 'layout'>,
+): CompiledSpecs =>
   new CompiledSpecs(spec, {
     maxTokens: generate.specTokens,
     parts: generate.specParts ?? (bench.layout === 'shared' ? 'clauses' : 'all'),

@@ -113,7 +113,13 @@ export class GradeJudge implements JudgeForm {
       { role: 'user', content: gradeTurn({ answer, delimiter, wording: run, ...(cot !== undefined && { cot }) }) },
     ];
     const shared = { sharedMessages: layout.sharedMessages, ...(signal && { signal }) };
-    const { choices } = await model.chat({ ...shared, messages: asked, temperature: 0, maxTokens: verdictTokens, stop: [gradePrefill.trim()] });
+    const { choices } = await model.chat({
+      ...shared,
+      messages: asked,
+      temperature: 0,
+      maxTokens: verdictTokens,
+      stop: [gradePrefill.trim()],
+    });
     const verdict = choices[0]?.text.trim() ?? '';
     if (choices[0]?.stopReason !== 'stop' || !verdict.endsWith('.')) return { verdict, logprobs: null };
     const prefill: Message = { role: 'assistant', content: `${verdict} ${gradePrefill}` };

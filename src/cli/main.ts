@@ -15,6 +15,7 @@ import { runCommand } from './run-command.js';
 import { specParts, type SpecParts } from '../align/spec/compile.js';
 import { addServeCommand } from './serve-command.js';
 import { configOfRun, loadConfig, packageVersion, type SettingFlags } from './settings.js';
+import { promptsSynth } from './synth-command.js';
 import { defaultSpec, specDiff, specLint, specShow } from './spec-commands.js';
 import { addViewCommand } from './view-command.js';
 
@@ -157,7 +158,11 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
     .argument('[folder]', 'folder of the specification', defaultSpec)
     .option('--category <name>', 'category, or none')
     .option('--max-tokens <n>', 'budget', number, 1000)
-    .addOption(new Option('--parts <parts>', 'clauses: clauses and styles alone, as the embedded reader sees them').choices(specParts).default('all'))
+    .addOption(
+      new Option('--parts <parts>', 'clauses: clauses and styles alone, as the embedded reader sees them')
+        .choices(specParts)
+        .default('all'),
+    )
     .addHelpText('after', '\nExample:\n  deliberate spec show --category self-harm')
     .action((folder: string, flags: { category?: string; maxTokens: number; parts: SpecParts }) => specShow(folder, flags));
   spec
@@ -192,6 +197,24 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
     .option('--seed <n>', 'seed', number, 0)
     .option('--out <file>', 'write there, not over the file')
     .action((file: string, flags: { seed: number; out?: string }) => promptsSplit(file, flags));
+  prompts
+    .command('synth')
+    .description('have a model on a server write prompts for every clause of a policy, and another pass check them')
+    .argument('[config.yaml]', 'settings that name the servers (generator; categoriser or judge for the check) and the specification')
+    .requiredOption('--out <file>', 'JSONL file to write; the same command goes on where it was stopped')
+    .option('--per-kind <n>', 'prompts of each kind a clause: plain, just inside, just outside, benign twin, multi-turn', number, 4)
+    .option('--beside <file>', 'prompts that the new ones must not repeat')
+    .addOption(setOption())
+    .addHelpText('after', '\nExample:\n  deliberate prompts synth servers.yaml --set spec=my-policy --out prompts.jsonl')
+    .action(async (config: string | undefined, flags: SettingFlags & { out: string; perKind: number; beside?: string }) =>
+      promptsSynth({
+        config: await loadConfig(config, flags),
+        out: flags.out,
+        perKind: flags.perKind,
+        signal,
+        ...(flags.beside !== undefined && { beside: flags.beside }),
+      }),
+    );
 
   const models = program.command('models').description('models on this machine');
   models
