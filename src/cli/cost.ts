@@ -17,7 +17,7 @@ export const rates = { sampled: 180, prefilled: 550, trained: 190 };
 const startSeconds = 25;
 
 /** Mean lengths in tokens, measured on our prompts with the reader. */
-const typical = { prompt: 45, wrapped: 75, cot: 55, completion: 80, gradeTurn: 90 };
+const typical = { prompt: 45, wrapped: 75, cot: 55, completion: 80, gradeTurn: 90, verdict: 18 };
 /** Share of the policy prompts that get a record. */
 const recordsAPrompt = 0.4;
 /** Share of the completions that pass the mechanical checks and so are judged. */
@@ -43,8 +43,9 @@ export function estimateCost(config: Config, facts: CostFacts): StageCost[] {
     const seconds = cost.seconds ?? sampled / rates.sampled + prefilled / rates.prefilled + trained / rates.trained;
     return { stage: name, calls, sampled: Math.round(sampled), prefilled: Math.round(prefilled), trained: Math.round(trained), seconds };
   };
+  // Read once for the words before the grade, and once more for the grade after them.
   const gradePrefill = (withCot: boolean) =>
-    prompt + typical.cot + typical.gradeTurn + (typical.completion - typical.cot) + (withCot ? typical.cot : 0);
+    2 * (prompt + typical.cot + typical.gradeTurn + (typical.completion - typical.cot) + (withCot ? typical.cot : 0)) + typical.verdict;
 
   const ordinaryShare = prompts.ordinary / Math.max(1, prompts.train + prompts.ordinary);
   const policyPrompts = facts.generate * (1 - ordinaryShare);
@@ -68,13 +69,17 @@ export function estimateCost(config: Config, facts: CostFacts): StageCost[] {
     }),
     stage('judge', {
       calls: readings + graded,
-      sampled: readings * Math.min(judge.maxTokens, typical.cot),
+      sampled: readings * Math.min(judge.maxTokens, typical.cot) + graded * typical.verdict,
       prefilled: facts.specTokens + readings * prompt + graded * gradePrefill(true),
     }),
     stage('sft', { trained: records * (2 * prompt + typical.completion + (typical.completion - typical.cot)) }),
     stage('rl', {
       calls: rollouts + rlReadings + validations + rollouts,
-      sampled: rollouts * length(rl.maxTokens) + rlReadings * Math.min(judge.maxTokens, typical.cot) + validations * length(rl.maxTokens),
+      sampled:
+        rollouts * length(rl.maxTokens) +
+        rlReadings * Math.min(judge.maxTokens, typical.cot) +
+        rollouts * typical.verdict +
+        validations * length(rl.maxTokens),
       prefilled:
         (rl.steps === 0 ? 0 : facts.specTokens) +
         rollouts * gradePrefill(false) +
