@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '../base/random.js';
 import { Decoder } from './decoder.js';
 import { freshLora } from './lora.js';
+import { needsRecompute } from './micro-batch.js';
 import { Sampler } from './sampler.js';
 import { tinyConfig, tinyModel } from './tiny-model.js';
 import { LoraTrainer, type ModelParts } from './trainer.js';
@@ -72,6 +73,29 @@ describe.each(Object.entries(variants))('LoraTrainer: %s', (_name, config) => {
       expect(Math.abs(numeric - analytic), name).toBeLessThan(0.02 * Math.abs(analytic) + 2e-3);
     }
     await trainer.close();
+  });
+
+  it.each([0, 20])('gives the same gradients when blocks are computed again on the way back (prefix %i)', async (prefix) => {
+    const batch = data(8, [9, 5, 12], prefix);
+    const gradientsWith = async (maxBytes: number) => {
+      const trainer = new LoraTrainer(model, adapterOf(model), maxBytes, { threads: 1 });
+      const { lossSum } = await trainer.forwardBackward(batch, 'cross_entropy');
+      const gradients = new Map([...trainer.gradients].map(([name, g]) => [name, g.slice()]));
+      await trainer.close();
+      return { lossSum, gradients };
+    };
+    const kept = await gradientsWith(tinyBytes);
+    // Too little for one sequence: the trainer must turn to recomputation by itself.
+    expect(needsRecompute(batch, model.config, 1000)).toBe(true);
+    expect(needsRecompute(batch, model.config, tinyBytes)).toBe(false);
+    const again = await gradientsWith(1000);
+    expect(again.lossSum).toBeCloseTo(kept.lossSum, 4);
+    expect([...again.gradients.keys()].sort()).toEqual([...kept.gradients.keys()].sort());
+    for (const [name, gradient] of kept.gradients) {
+      const other = again.gradients.get(name) as Float32Array;
+      const largest = Math.max(...gradient.map(Math.abs));
+      expect(Math.max(...gradient.map((g, i) => Math.abs(g - (other[i] as number)))), name).toBeLessThan(1e-4 * largest + 1e-7);
+    }
   });
 
   it('gives the same log-probabilities whether a prefix is shared or repeated, and however rows are packed', async () => {

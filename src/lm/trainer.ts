@@ -6,7 +6,7 @@ import { type AdamState, adamStep, freshAdam } from './adamw.js';
 import type { LlamaConfig } from './config.js';
 import type { LoraShape, Weights } from './llama.js';
 import type { LoraParameters } from './lora.js';
-import { layOut, type MicroBatch } from './micro-batch.js';
+import { layOut, type MicroBatch, needsRecompute } from './micro-batch.js';
 import { buildTrainingGraph, masked, type TrainingGraph } from './training-graph.js';
 
 /** Tinker's clipping of the ppo loss. */
@@ -37,17 +37,20 @@ export class LoraTrainer {
   ) {}
 
   /**
-   * The graph for these data. One without a prefix is faster, one with a prefix serves all: the first prefix replaces the
-   * faster graph for good, for two of them would hold the weights twice.
+   * The graph for these data. One without a prefix is faster, one with a prefix serves all; one that keeps activations is
+   * faster, one that recomputes them takes any length. The first data that ask for it replace the faster graph for good, for two
+   * of them would hold the weights twice.
    */
   private async graphFor(direction: 'forward' | 'backward', data: readonly Datum[]): Promise<LoadedGraph> {
     const loaded = this.sessions[direction];
     const needsPrefix = data.some(({ sharedPrefix = 0 }) => sharedPrefix > 0);
-    if (loaded && (loaded.sharedPrefix || !needsPrefix)) return loaded;
-    await loaded?.session.close();
     const { config, weights, head, lora } = this.model;
-    const built = buildTrainingGraph(config, weights, head, lora, { backward: direction === 'backward', sharedPrefix: needsPrefix });
-    const fresh = { ...built, sharedPrefix: needsPrefix, session: await Session.create(built.graph, this.options) };
+    const needsAgain = direction === 'backward' && needsRecompute(data, config, this.maxBytes);
+    if (loaded && (loaded.sharedPrefix || !needsPrefix) && (loaded.recompute || !needsAgain)) return loaded;
+    await loaded?.session.close();
+    const kind = { sharedPrefix: needsPrefix || loaded?.sharedPrefix === true, recompute: needsAgain || loaded?.recompute === true };
+    const built = buildTrainingGraph(config, weights, head, lora, { backward: direction === 'backward', ...kind });
+    const fresh = { ...built, ...kind, session: await Session.create(built.graph, this.options) };
     this.sessions[direction] = fresh;
     return fresh;
   }
@@ -89,7 +92,7 @@ export class LoraTrainer {
   ): Promise<ForwardBackwardResult> {
     const logprobs = data.map(({ tokens }) => new Array<number>(tokens.length).fill(0));
     let lossSum = 0;
-    for (const batch of layOut(data, this.model.config, this.maxBytes)) {
+    for (const batch of layOut(data, { config: this.model.config, maxBytes: this.maxBytes, recompute: loaded.recompute })) {
       const places = await this.runOne(batch, data, loss, loaded, adapter);
       for (const { index, t, logprob } of places) {
         (logprobs[index] as number[])[t] = logprob;
@@ -122,7 +125,7 @@ export class LoraTrainer {
   }
 }
 
-type LoadedGraph = TrainingGraph & { session: Session; sharedPrefix: boolean };
+type LoadedGraph = TrainingGraph & { session: Session; sharedPrefix: boolean; recompute: boolean };
 
 /** The loss of one target (INTERFACES.md, Tinker), in double precision. */
 function lossOf(loss: LossFunction, datum: Datum, t: number, logprob: number): number {

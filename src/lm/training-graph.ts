@@ -32,7 +32,15 @@ export function buildTrainingGraph(
   weights: Weights,
   head: Float32Array,
   lora: LoraShape,
-  { backward, sharedPrefix }: { backward: boolean; sharedPrefix: boolean },
+  {
+    backward,
+    sharedPrefix,
+    recompute = false,
+  }: {
+    backward: boolean;
+    sharedPrefix: boolean;
+    /** Keep one block's activations at a time: a third slower, many times smaller. */ recompute?: boolean;
+  },
 ): TrainingGraph {
   const graph = new Graph();
   const tokens = sharedPrefix ? 'N' : product('R', 'T');
@@ -43,9 +51,11 @@ export function buildTrainingGraph(
     : null;
   let x = graph.input('x', 'float32', [tokens, config.hiddenSize]);
   for (let layer = 0; layer < config.layers; layer++) {
-    x = llama.block(x, layer, (q, k, v) =>
-      prefixMasks ? attendWithPrefix(graph, config, q, k, v, rowMask, prefixMasks) : attendInRows(graph, config, q, k, v, rowMask),
-    );
+    const block = (input: Value) =>
+      llama.block(input, layer, (q, k, v) =>
+        prefixMasks ? attendWithPrefix(graph, config, q, k, v, rowMask, prefixMasks) : attendInRows(graph, config, q, k, v, rowMask),
+      );
+    x = recompute && backward ? graph.recomputed(x, block) : block(x);
   }
   const selected = graph.input('selected', 'int64', ['M']);
   const target = graph.input('target', 'int64', ['M', 1]);

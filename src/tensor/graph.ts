@@ -1,6 +1,6 @@
 /** A tape of tensor operations that becomes an ONNX graph: forward ops are recorded, their gradients appended as more ops. */
 import { internalError } from '../base/errors.js';
-import { type Bindings, type Dim, evaluate, sameShape, type Shape } from './dims.js';
+import { type Bindings, type Dim, evaluate, product, sameShape, type Shape } from './dims.js';
 import { gradientRules } from './gradients.js';
 import { type Attributes, forwardOps, type OpName } from './ops.js';
 
@@ -39,6 +39,14 @@ interface TapeEntry {
   attributes: Attributes;
   outputs: Value[];
   saved: Value[];
+  /** Ops of one segment are computed a second time on the way back instead of being kept. */
+  segment: Segment | null;
+}
+
+interface Segment {
+  input: Value;
+  /** Every op of it, also those that no gradient flows through. */
+  entries: TapeEntry[];
 }
 
 export class Graph {
@@ -51,6 +59,7 @@ export class Graph {
   private readonly tape: TapeEntry[] = [];
   private readonly constants = new Map<string, Value>();
   private counter = 0;
+  private segment: Segment | null = null;
 
   private fresh(): string {
     return `t${this.counter++}`;
@@ -146,8 +155,24 @@ export class Graph {
     const needsGrad = inputs.some((v) => v.needsGrad);
     const { outputs, saved } = forwardOps[op](this, inputs, attributes);
     const results = outputs.map((output): Value => ({ ...output, needsGrad }));
-    if (needsGrad) this.tape.push({ op, inputs, attributes, outputs: results, saved: saved ?? [] });
+    const entry: TapeEntry = { op, inputs, attributes, outputs: results, saved: saved ?? [], segment: this.segment };
+    if (needsGrad) this.tape.push(entry);
+    this.segment?.entries.push(entry);
     return results;
+  }
+
+  /**
+   * Marks what `build` makes of `input` as to be recomputed: of all its values only `input` outlives the forward pass
+   * (gradient checkpointing, Chen et al. 2016). Costs one more forward pass of the segment in `backward`.
+   */
+  recomputed(input: Value, build: (input: Value) => Value): Value {
+    if (this.segment !== null) throw internalError('recomputed segments do not nest');
+    this.segment = { input, entries: [] };
+    try {
+      return build(input);
+    } finally {
+      this.segment = null;
+    }
   }
 
   output(value: Value, name: string): void {
@@ -170,11 +195,15 @@ export class Graph {
       grads.set(value.name, sum === undefined ? grad : this.addGradients(sum, grad, fresh));
     };
     for (const { value, grad } of seeds) accumulate(value, grad, false);
+    const replayed = new Map<Segment, ReadonlyMap<string, Value>>();
     for (const entry of this.tape.toReversed()) {
       const outputGrads = entry.outputs.flatMap(({ name }) => grads.get(name) ?? []);
       if (outputGrads.length === 0) continue;
       if (outputGrads.length < entry.outputs.length) throw internalError(`only some outputs of ${entry.op} are used`);
-      const inputGrads = gradientRules[entry.op]({ graph: this, ...entry, grads: outputGrads });
+      const { segment } = entry;
+      if (segment !== null && !replayed.has(segment)) replayed.set(segment, this.replay(segment, outputGrads[0] as Value));
+      const values = segment === null ? entry : substituted(entry, replayed.get(segment) as ReadonlyMap<string, Value>);
+      const inputGrads = gradientRules[entry.op]({ graph: this, ...values, grads: outputGrads });
       entry.inputs.forEach((input, i) => {
         const grad = inputGrads[i];
         // A rule may pass the output's gradient through: then it belongs to others too and must stay as it is.
@@ -187,6 +216,28 @@ export class Graph {
       if (grad) parameters.set(input.name, grad);
     }
     return parameters;
+  }
+
+  /**
+   * Appends a segment's ops once more. Its input is tied to the gradient that arrives, by adding nothing of it: else the runtime
+   * would be free to compute the copy early, or to take it for the same as the first and keep that.
+   */
+  private replay({ input, entries }: Segment, grad: Value): Map<string, Value> {
+    const flat = this.apply('reshape', [grad], { shape: [product(...grad.shape)] });
+    const first = this.node('Slice', [flat, this.dims([0]), this.dims([1])], { shape: [1] });
+    const nothing = this.node('Mul', [first, this.scalar(0)], { shape: [1] });
+    const again = new Map<string, Value>();
+    again.set(input.name, this.node('Add', [input, nothing], { shape: input.shape, needsGrad: input.needsGrad }));
+    for (const { op, inputs, attributes, outputs, saved } of entries) {
+      const copy = forwardOps[op](
+        this,
+        inputs.map((value) => again.get(value.name) ?? value),
+        attributes,
+      );
+      outputs.forEach((output, i) => again.set(output.name, { ...(copy.outputs[i] as Value), needsGrad: output.needsGrad }));
+      saved.forEach((kept, i) => again.set(kept.name, copy.saved?.[i] as Value));
+    }
+    return again;
   }
 
   /** Sum of two gradients; where the newer is a fresh Gemm, the sum rides along as its third input and costs no pass over memory. */
@@ -203,4 +254,10 @@ export class Graph {
   dimFeeds(bindings: Bindings): [name: string, values: BigInt64Array][] {
     return [...this.dimInputs].map(([name, dims]) => [name, BigInt64Array.from(dims.map((dim) => BigInt(evaluate(dim, bindings))))]);
   }
+}
+
+/** The entry with the second copies of its values. Gradients stay under the first names. */
+function substituted({ inputs, outputs, saved, attributes }: TapeEntry, again: ReadonlyMap<string, Value>) {
+  const second = (values: Value[]) => values.map((value) => again.get(value.name) ?? value);
+  return { inputs: second(inputs), outputs: second(outputs), saved: second(saved), attributes };
 }
