@@ -131,6 +131,13 @@ describe('exported data', () => {
     await expect(start('trl', { root: edited })).rejects.toThrow('another conversation than its prompt');
   });
 
+  it('knows which arms data are for', async () => {
+    await expect(start('trl', { arm: 'base' })).rejects.toThrow('trl takes the arms sft and answer-only, not base');
+    await expect(start('verl', { arm: 'sft' })).rejects.toThrow('leave --arm out');
+    expect((await start('verl')).folder).toBe(path.join(root, 'exports', 'verl'));
+    expect((await start('openai', { arm: 'answer-only' })).folder).toBe(path.join(root, 'exports', 'openai-answer-only'));
+  });
+
   it('has the columns that each trainer reads', async () => {
     const { folder: trl } = await start('trl', { arm: 'answer-only' });
     const [row] = await jsonl(trl, 'sft.jsonl');

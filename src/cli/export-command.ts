@@ -46,7 +46,7 @@ Examples:
   deliberate export runs/demo --to gguf --dtype f16
   deliberate export runs/demo --to merged --arm base --out models/base
   deliberate export runs/demo --to trl
-No export holds the text of the specification; docs/EXPORT.md says what each holds.`,
+No prompt in an export holds the specification. docs/EXPORT.md says what each target holds.`,
     )
     .action((root: string, flags: ExportFlags) => exportCommand(root, flags, signal));
 }

@@ -16,14 +16,19 @@ import { loadConfig, promptsFile, specFolder } from './settings.js';
 
 let home: string;
 let project: string;
+let made: string[];
 beforeAll(async () => {
   home = await mkdtemp(path.join(os.tmpdir(), 'deliberate-init-'));
   project = path.join(home, 'new', 'project');
-  expect(await initProject(project)).toEqual(['.gitignore', 'README.md', 'config.yaml', 'policy', 'prompts.jsonl']);
+  made = await initProject(project);
 });
 afterAll(() => rm(home, { recursive: true, force: true }));
 
 describe('a new project', () => {
+  it('has all its parts', () => {
+    expect(made).toEqual(['.gitignore', 'README.md', 'config.yaml', 'policy', 'prompts.jsonl']);
+  });
+
   it('has a policy without any finding: two categories, every kind of ruling', async () => {
     const policy = path.join(project, 'policy');
     const countTokens = (text: string) => Math.ceil(text.length / 4);

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { writeTextAtomically } from '../base/atomic-text.js';
-import type { ArmName } from '../base/config.js';
+import { armNames, type ArmName } from '../base/config.js';
 import { inputError } from '../base/errors.js';
 import { replaceFolder } from '../lm/atomic-write.js';
 import { openCheckpoint } from '../lm/checkpoint.js';
@@ -42,7 +42,7 @@ export interface ExportOptions {
   to: TargetName;
   /** Default: the last that was trained; for data sets `sft`, with `answer-only` for the same answers without their reasoning. */
   arm?: ArmName;
-  /** Default: `<run>/exports/<target>-<arm>`. */
+  /** Default: `<run>/exports/<target>-<arm>`, or without the arm where the target has no such choice. */
   out?: string;
   type: WeightType;
   /** Name of the base for configs; default: the run's engine.model. */
@@ -56,7 +56,6 @@ export interface ExportOptions {
 
 export interface Exported {
   folder: string;
-  arm: ArmName;
   written: Written;
 }
 
@@ -73,8 +72,15 @@ const hubNames: Readonly<Record<string, string>> = { 'smollm2-135m-instruct': 'H
 export async function exportRun(options: ExportOptions): Promise<Exported> {
   const target: ExportTarget = targets[options.to];
   const run = await readRun(options.root);
+  const choice = target.kind === 'data' ? (target.arms ?? []) : armNames;
+  if (options.arm !== undefined && !choice.includes(options.arm))
+    throw inputError(
+      choice.length === 0
+        ? `${options.to} is the same for all arms: leave --arm out.`
+        : `${options.to} takes the arms ${choice.join(' and ')}, not ${options.arm}.`,
+    );
   const arm = options.arm ?? (target.kind === 'model' ? await lastArm(run.paths) : 'sft');
-  const out = path.resolve(options.out ?? path.join(options.root, 'exports', `${options.to}-${arm}`));
+  const out = path.resolve(options.out ?? path.join(options.root, 'exports', choice.length === 0 ? options.to : `${options.to}-${arm}`));
   await refuseForeignFolder(out);
   const baseName = options.baseName ?? hubNames[run.config.engine.model] ?? run.config.engine.model;
   const specification = await specificationOf(run, arm);
@@ -100,7 +106,7 @@ export async function exportRun(options: ExportOptions): Promise<Exported> {
       await checkpoint.close();
     }
   }
-  return { folder: out, arm, written };
+  return { folder: out, written };
 }
 
 async function refuseForeignFolder(folder: string): Promise<void> {

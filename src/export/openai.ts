@@ -2,13 +2,14 @@
 import path from 'node:path';
 import { writeJsonl } from '../base/jsonl.js';
 import { sftRows } from './sft-rows.js';
-import type { ExportTarget } from './target.js';
+import { dataArms, type ExportTarget } from './target.js';
 
 /** The service refuses smaller files. */
 const fewestRows = 10;
 
 export const openai: ExportTarget = {
   kind: 'data',
+  arms: dataArms,
   text: 'SFT data as JSONL in the format of OpenAI fine-tuning',
   async write({ folder, run, arm }) {
     const rows = sftRows(run, arm).map(({ prompt, completion }) => ({ messages: [...prompt, ...completion] }));

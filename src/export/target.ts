@@ -30,4 +30,13 @@ export type Written = string[];
 
 export type ExportTarget =
   | { kind: 'model'; text: string; write(context: ModelContext): Promise<Written> }
-  | { kind: 'data'; text: string; write(context: DataContext): Promise<Written> };
+  | {
+      kind: 'data';
+      text: string;
+      /** What is learnt from the data: CoT and answer (sft), or the answer alone. Left out: the target has no such choice. */
+      arms?: readonly ArmName[];
+      write(context: DataContext): Promise<Written>;
+    };
+
+/** Arms that SFT data are for. */
+export const dataArms = ['sft', 'answer-only'] as const satisfies readonly ArmName[];

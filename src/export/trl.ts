@@ -5,10 +5,11 @@ import { writeJsonl } from '../base/jsonl.js';
 import { judgeClient, py } from './python.js';
 import { rlPrompts } from './rl-rows.js';
 import { sftRows } from './sft-rows.js';
-import type { DataContext, ExportTarget } from './target.js';
+import { dataArms, type DataContext, type ExportTarget } from './target.js';
 
 export const trl: ExportTarget = {
   kind: 'data',
+  arms: dataArms,
   text: 'data, reward function and scripts for TRL (SFTTrainer, GRPOTrainer)',
   async write(context) {
     const { folder, run, arm, judgeUrl } = context;

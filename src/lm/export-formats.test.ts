@@ -53,11 +53,11 @@ describe.each(['llama-tied', 'llama-untied', 'qwen2', 'qwen3', 'llama3-rope'])('
     await writeSpellingModel(model, fixture);
     adapter = await readAdapter(path.join(model, 'adapter'));
     expected = await logprobs(model, adapter, false);
-    // The adapter does something.
-    expect(largestGap(expected, await logprobs(model, adapter, true))).toBeGreaterThan(1e-2);
   });
 
   it('is the same model as a merged folder, and nearly so in half precision', async () => {
+    // The adapter does something.
+    expect(largestGap(expected, await logprobs(model, adapter, true))).toBeGreaterThan(1e-2);
     const checkpoint = await openCheckpoint(model);
     for (const [type, gap] of [
       ['f32', 1e-5],
