@@ -48,6 +48,17 @@ describe('the adaptive limit', () => {
     expect(limit.limit).toBe(64);
   });
 
+  it('keeps 95 % of what a server does at 64 at once, its own start included', async () => {
+    const clock = { now: 0 };
+    const limit = new AdaptiveLimit({ max: 64, now: () => clock.now });
+    let lengths = 0;
+    // Completions of many lengths, slower as the batch grows.
+    const takes = (inFlight: number) => (50 + ((lengths++ * 37) % 101)) * (1 + inFlight / 64);
+    await simulate(limit, clock, 6400, (inFlight) => ({ takes: takes(inFlight), outcome: ok }));
+    const best = (6400 / 64) * 100 * 2;
+    expect(clock.now).toBeLessThan(best / 0.95);
+  });
+
   it('stays near what the server can do at once where more only wait', async () => {
     const clock = { now: 0 };
     const limit = new AdaptiveLimit({ max: 512, now: () => clock.now });
