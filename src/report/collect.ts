@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { dependencyError, inputError } from '../base/errors.js';
 import { Completion, Judgement } from '../base/records.js';
 import { clauseLine, styleLine } from '../align/spec/lines.js';
+import { clausesOf } from '../align/spec/lookup.js';
 import type { Spec } from '../align/spec/types.js';
 import { EvalRow } from '../evals/records.js';
 import { Scorecard } from '../evals/scorecard.js';
@@ -47,7 +48,7 @@ export async function collectReport(runFolder: string, spec: Spec): Promise<Repo
 const allLines = (spec: Spec): Record<string, string> =>
   Object.fromEntries([
     ...[...spec.styles, ...spec.categories.flatMap((category) => category.styles)].map((style) => [style.code, styleLine(style)]),
-    ...spec.categories.flatMap((category) => category.clauses).map((clause) => [clause.code, clauseLine(clause)]),
+    ...clausesOf(spec).map((clause) => [clause.code, clauseLine(clause)]),
   ]);
 
 /** Name, model and digests wherever run.yaml has them; all are optional. */

@@ -3,6 +3,7 @@ import { nearest } from '../../base/nearest.js';
 import { ResponseKind } from '../../base/records.js';
 import { compileSpec, compileSummary } from './compile.js';
 import { clauseLine, styleLine } from './lines.js';
+import { clausesOf } from './lookup.js';
 import type { Finding } from './markdown.js';
 import { duplicateCodes, readSpec } from './parse.js';
 import type { Clause, Spec } from './types.js';
@@ -40,8 +41,6 @@ const finding = (rule: string, severity: Finding['severity'], at: { file: string
   file: at.file,
   line: at.line,
 });
-
-const clausesOf = (spec: Spec): Clause[] => spec.categories.flatMap((category) => category.clauses);
 
 function missingParts(spec: Spec): Finding[] {
   return spec.categories.flatMap((category) => [

@@ -13,6 +13,8 @@ export function findCategory(spec: Spec, name: string): Category {
   );
 }
 
+/** Every clause, category by category. */
+export const clausesOf = (spec: Spec): Clause[] => spec.categories.flatMap((category) => category.clauses);
+
 /** The clause of this code, in any category. */
-export const findClause = (spec: Spec, code: string): Clause | undefined =>
-  spec.categories.flatMap((category) => category.clauses).find((clause) => clause.code === code);
+export const findClause = (spec: Spec, code: string): Clause | undefined => clausesOf(spec).find((clause) => clause.code === code);
