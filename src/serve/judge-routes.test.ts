@@ -38,7 +38,7 @@ afterEach(() => server.drain(0));
 
 const post = async (url: string, payload: object) => {
   const answer = await server.app.inject({ method: 'POST', url, payload });
-  return { status: answer.statusCode, body: answer.json() as Record<string, unknown>, headers: answer.headers };
+  return { status: answer.statusCode, body: answer.json<Record<string, unknown>>(), headers: answer.headers };
 };
 /** Everything that the judge's model was ever shown. */
 const shown = () => JSON.stringify(bench.chats.map(({ messages }) => messages));
