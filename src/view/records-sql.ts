@@ -57,7 +57,7 @@ export const buildSteps: readonly string[] = [
    every as (select * from completion union all select * from rollout union all select * from eval),
    human as (
      select record, arg_max(struct_pack(verdict := verdict, digest := answerDigest, note := note), rowid) as last from raw_overrides group by record)
-   select (row_number() over (order by part, place))::INTEGER as n, every.* exclude (part, place), ${band} as band, case when h.last.digest = sha256(every.answer) then h.last.verdict end as human,
+   select (row_number() over (order by part, place))::INTEGER as n, every.* exclude (part, place), ${band} as band, case when h.record is not null then case when h.last.digest = sha256(every.answer) then h.last.verdict end end as human,
      lower(concat_ws(chr(10), prompt, cot, answer)) as text
    from every left join human h on h.record = every.key`,
 

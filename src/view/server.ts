@@ -100,14 +100,13 @@ async function servePage(app: FastifyInstance): Promise<void> {
 }
 
 function serveData(app: FastifyInstance, store: RunStore): void {
-  const fresh = () => store.refresh();
   app.get('/api/version', async () => {
     // Does not wait: the page asks again, and a long first reading must not hold it up.
     void store.refresh().catch(() => undefined);
     return { version: store.version, name: store.name, running: await writerOf(store.root) };
   });
   app.get('/api/overview', async () => {
-    await fresh();
+    await store.ready;
     return { version: store.version, ...(await overview(store)) };
   });
   app.get('/api/records', async (request) => {

@@ -21,21 +21,23 @@ interface Imported {
   bytes: number;
 }
 
-/** Raw files are looked at no more often than this, in ms: a run needs the cores more. */
+/** Files are looked at no more often than this, in ms, and no more than a tenth of the time: a run needs the cores more. */
 const lookEvery = 1500;
+const restShare = 9;
 
 export class RunStore {
   private readonly imported = new Map<string, Imported>();
-  private readonly kinds = new Map<string, string>();
   private refreshing: Promise<void> | null = null;
-  private looked = 0;
+  private nextLook = 0;
   private closed = false;
   /** Changes when any record does. */
   version = 0;
   /** Lines that are no records, by file. */
   readonly unreadable = new Map<string, number>();
-  /** Null until the first reading is done. */
-  ready: Promise<void> | null = null;
+  /** Resolves once the records can be asked for; how each answer is to be classed may come later. */
+  readonly ready: Promise<void>;
+  private isReady: () => void = () => undefined;
+  private isBroken: (error: unknown) => void = () => undefined;
 
   private constructor(
     readonly root: string,
@@ -43,9 +45,18 @@ export class RunStore {
     readonly name: string,
     readonly spec: Spec,
     private readonly instance: DuckDBInstance,
-    private readonly connection: DuckDBConnection,
+    /** Reading goes on beside writing: each sees the tables as they were committed. */
+    private readonly reader: DuckDBConnection,
+    private readonly writer: DuckDBConnection,
     private readonly scratch: string,
-  ) {}
+  ) {
+    this.ready = new Promise((resolve, reject) => {
+      this.isReady = resolve;
+      this.isBroken = reject;
+    });
+    // Who asks for records is told; nobody may be asking.
+    this.ready.catch(() => undefined);
+  }
 
   static async open(root: string, spec: Spec): Promise<RunStore> {
     const instance = await DuckDBInstance.create(':memory:', {
@@ -60,34 +71,36 @@ export class RunStore {
       spec,
       instance,
       await instance.connect(),
+      await instance.connect(),
       await mkdtemp(path.join(os.tmpdir(), 'deliberate-view-')),
     );
     for (const [table, columns] of Object.entries(tables)) {
       const list = Object.entries(columns).map(([name, type]) => `"${name}" ${type}`);
-      await store.connection.run(`create table raw_${table} (source VARCHAR, ${list.join(', ')})`);
+      await store.writer.run(`create table raw_${table} (source VARCHAR, ${list.join(', ')})`);
     }
-    await store.connection.run('create table clauses (code VARCHAR, category VARCHAR, ruling VARCHAR)');
+    await store.writer.run('create table clauses (code VARCHAR, category VARCHAR, ruling VARCHAR)');
     for (const category of spec.categories)
       for (const { code, ruling } of category.clauses)
-        await store.connection.run('insert into clauses values ($1, $2, $3)', [code, category.name, ruling]);
+        await store.writer.run('insert into clauses values ($1, $2, $3)', [code, category.name, ruling]);
     for (const { code, kind } of [...spec.styles, ...spec.categories.flatMap(({ styles }) => styles)])
-      await store.connection.run('insert into clauses values ($1, null, $2)', [code, kind]);
-    await store.connection.run('create table kinds (id VARCHAR, kind VARCHAR)');
-    store.ready = store.refresh();
+      await store.writer.run('insert into clauses values ($1, null, $2)', [code, kind]);
+    await store.writer.run('create table kinds (id VARCHAR, kind VARCHAR)');
+    store.refresh().catch(store.isBroken);
     return store;
   }
 
   /** Rows of a query, as plain JSON values. */
   async rows(sql: string, parameters: readonly DuckDBValue[] = []): Promise<Row[]> {
-    const reader = await this.connection.runAndReadAll(sql, [...parameters]);
-    return reader.getRowObjectsJson();
+    return (await this.reader.runAndReadAll(sql, [...parameters])).getRowObjectsJson();
   }
 
   /** Reads what the run has written since. Calls that come in meanwhile share one reading. */
   refresh(): Promise<void> {
-    if (Date.now() - this.looked < lookEvery && this.refreshing === null) return Promise.resolve();
+    const start = Date.now();
+    if (start < this.nextLook && this.refreshing === null) return Promise.resolve();
     this.refreshing ??= this.look().finally(() => {
-      this.looked = Date.now();
+      const end = Date.now();
+      this.nextLook = end + Math.max(lookEvery, restShare * (end - start));
       this.refreshing = null;
     });
     return this.refreshing;
@@ -96,14 +109,15 @@ export class RunStore {
   /** As `refresh`, but at once: after a write of our own. */
   async refreshNow(): Promise<void> {
     await this.refreshing;
-    this.looked = 0;
+    this.nextLook = 0;
     await this.refresh();
   }
 
   async close(): Promise<void> {
     this.closed = true;
     await this.refreshing?.catch(() => undefined);
-    this.connection.closeSync();
+    this.reader.closeSync();
+    this.writer.closeSync();
     this.instance.closeSync();
     await rm(this.scratch, { recursive: true, force: true });
   }
@@ -113,7 +127,7 @@ export class RunStore {
     let changed = this.version === 0;
     for (const [file, { table }] of this.imported) {
       if (sources.some((source) => source.file === file)) continue;
-      await this.connection.run(`delete from raw_${table} where source = $1`, [file]);
+      await this.writer.run(`delete from raw_${table} where source = $1`, [file]);
       this.imported.delete(file);
       changed = true;
     }
@@ -124,8 +138,11 @@ export class RunStore {
   }
 
   private async build(): Promise<void> {
-    for (const step of buildSteps) await this.connection.run(step);
+    await this.writer.run('begin');
+    for (const step of buildSteps) await this.writer.run(step);
+    await this.writer.run('commit');
     this.version++;
+    this.isReady();
   }
 
   /** @returns whether there was anything new */
@@ -134,7 +151,7 @@ export class RunStore {
     let before = this.imported.get(file);
     if (before !== undefined && (before.inode !== ino || size < before.bytes)) {
       // Another file took the place of this one.
-      await this.connection.run(`delete from raw_${table} where source = $1`, [file]);
+      await this.writer.run(`delete from raw_${table} where source = $1`, [file]);
       this.unreadable.delete(file);
       before = undefined;
     }
@@ -152,7 +169,7 @@ export class RunStore {
     const columns = tables[table]!;
     const list = Object.entries(columns).map(([name, type]) => `"${name}": '${type}'`);
     // A line that is no JSON comes as a row of nulls.
-    await this.connection.run(
+    await this.writer.run(
       `insert into raw_${table} by name select $1 as source, * from read_json(${quoted(part)}, format = 'newline_delimited', ignore_errors = true, maximum_object_size = 67108864, columns = {${list.join(', ')}})`,
       [file],
     );
@@ -161,7 +178,7 @@ export class RunStore {
     const count = Number(lost?.['n'] ?? 0);
     if (count > 0) {
       this.unreadable.set(file, (this.unreadable.get(file) ?? 0) + count);
-      await this.connection.run(`delete from raw_${table} where source = $1 and "${key}" is null`, [file]);
+      await this.writer.run(`delete from raw_${table} where source = $1 and "${key}" is null`, [file]);
     }
   }
 
@@ -183,7 +200,7 @@ export class RunStore {
       }
       const part = path.join(this.scratch, 'kinds.jsonl');
       await writeFile(part, lines.join('\n'));
-      await this.connection.run(
+      await this.writer.run(
         `insert into kinds select distinct id, kind from read_json(${quoted(part)}, format = 'newline_delimited', columns = {id: 'VARCHAR', kind: 'VARCHAR'})`,
       );
     }
