@@ -49,18 +49,19 @@ export async function trace(store: RunStore, key: string) {
   };
 }
 
-/** As stored for completions; made now for the others, which the method never checks. */
+/** As stored for completions; made now for the others, which the method never checks. Null where there is no CoT to check. */
 async function checksOf(store: RunStore, record: Row, id: string): Promise<Checks | null> {
   if (record['source'] === 'generate') {
     const stored = await first(store, 'select checks from raw_completions where id = $1', id);
     return Checks.safeParse(stored?.['checks']).data ?? null;
   }
   const cot = record['cot'] as string | null;
+  if (cot === null) return null;
   const faults = record['faults'] as string[];
   return checkCompletion({
     cot,
     answer: String(record['answer']),
-    malformed: cot === null || faults.includes('malformed'),
+    malformed: faults.includes('malformed'),
     stopReason: faults.includes('truncated') ? 'length' : ((record['stopReason'] as StopReason | null) ?? 'stop'),
     spec: store.spec,
     category: String(record['category'] ?? 'none'),
