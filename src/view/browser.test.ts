@@ -54,6 +54,8 @@ describe.skipIf(found === undefined)(name, () => {
   }
   /** Waits until the page shows what its address says. */
   const settled = (page: Page, address: string) => page.waitForSelector(`body[data-ready="${address}"]`);
+  /** Waits until the page shows what its address says, whatever that is. */
+  const drawn = (page: Page) => page.waitForFunction('document.body.dataset.ready === location.pathname + location.search');
   const open = async (page: Page, address: string) => {
     await page.goto(base + address);
     await settled(page, address);
@@ -107,7 +109,7 @@ describe.skipIf(found === undefined)(name, () => {
     expect(new URL(page.url()).searchParams.get('at')).toBe('1');
     await page.keyboard.press('j');
     await page.waitForURL(/at=2/);
-    await page.waitForSelector('#good');
+    await drawn(page);
     const key = new URL(page.url()).searchParams.get('key');
     await page.keyboard.press('-');
     await page.waitForSelector('#bad[aria-pressed=true]');
