@@ -34,7 +34,7 @@ describe.skipIf(found === undefined)(name, () => {
       executablePath: found!,
       args: ['--no-sandbox', '--host-resolver-rules=MAP evil.example 127.0.0.1'],
     });
-    await viewer.store.ready;
+    await viewer.store.whenReady();
   }, 300_000);
   afterAll(async () => {
     await browser?.close();

@@ -19,7 +19,7 @@ beforeAll(async () => {
   const start = process.cpuUsage();
   expect((await viewer.app.inject({ url: '/', headers: { host: '127.0.0.1' } })).statusCode).toBe(200);
   page = milliseconds(start);
-  await viewer.store.ready;
+  await viewer.store.whenReady();
 }, 300_000);
 afterAll(async () => {
   await viewer.close();

@@ -14,7 +14,7 @@ beforeAll(async () => {
   root = path.join(await mkdtemp(path.join(os.tmpdir(), 'deliberate-view-test-')), "it's [a] run*");
   await writeMadeRun(root, { completions: 40, evals: 20, rollouts: 6 });
   viewer = await createViewer(root, madeSpec);
-  await viewer.store.ready;
+  await viewer.store.whenReady();
 });
 afterAll(async () => {
   await viewer.close();

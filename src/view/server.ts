@@ -106,19 +106,19 @@ function serveData(app: FastifyInstance, store: RunStore): void {
     return { version: store.version, name: store.name, running: await writerOf(store.root) };
   });
   app.get('/api/overview', async () => {
-    await store.ready;
+    await store.whenReady();
     return { version: store.version, ...(await overview(store)) };
   });
   app.get('/api/records', async (request) => {
-    await store.ready;
+    await store.whenReady();
     return { version: store.version, ...(await listRecords(store, parseFilters(request.query))) };
   });
   app.get('/api/facets', async (request) => {
-    await store.ready;
+    await store.whenReady();
     return listFacets(store, parseFilters(request.query));
   });
   app.get('/api/trace', async (request) => {
-    await store.ready;
+    await store.whenReady();
     const { key } = z.strictObject({ key: z.string().max(1000) }).parse(request.query);
     return { version: store.version, ...(await trace(store, key)) };
   });
@@ -131,12 +131,12 @@ function serveData(app: FastifyInstance, store: RunStore): void {
     limit: z.coerce.number().int().min(1).max(200).default(25),
   });
   app.get('/api/compare', async (request) => {
-    await store.ready;
+    await store.whenReady();
     return { version: store.version, ...(await compareArms(store, Compared.parse(request.query))) };
   });
   const Part = z.strictObject({ source: z.string().max(100).optional(), arm: z.string().max(100).optional() });
   app.get('/api/spec', async (request) => {
-    await store.ready;
+    await store.whenReady();
     const { source, arm } = Part.parse(request.query);
     return { version: store.version, ...(await specPage(store, { ...(source !== undefined && { source }), ...(arm !== undefined && { arm }) })) };
   });
@@ -147,7 +147,7 @@ function serveVerdicts(app: FastifyInstance, store: RunStore, token: string): vo
     if (!sameText(String(request.headers['x-deliberate-token'] ?? ''), token))
       return reply.code(403).send({ error: 'Verdicts need the token of this start. Open the link that the command printed.' });
     const { record, verdict, note, answerDigest } = OverrideRequest.parse(request.body);
-    await store.ready;
+    await store.whenReady();
     const seen = await trace(store, record);
     if (seen.answerDigest !== answerDigest)
       return reply.code(409).send({ error: 'This record has another answer by now. Look at it again, then decide.' });

@@ -7,6 +7,7 @@ import { mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { readRunFile, RunPaths } from '../base/run-folder.js';
+import { diskError } from '../base/disk-error.js';
 import type { Spec } from '../align/spec/types.js';
 import { responseKind } from '../align/response-kind.js';
 import { buildSteps } from './records-sql.js';
@@ -24,6 +25,8 @@ interface Imported {
 /** Files are looked at no more often than this, in ms, and no more than a tenth of the time: a run needs the cores more. */
 const lookEvery = 1500;
 const restShare = 9;
+/** Bytes of a file that are read at once. */
+const mostAtOnce = 2 ** 28;
 
 export class RunStore {
   private readonly imported = new Map<string, Imported>();
@@ -34,10 +37,10 @@ export class RunStore {
   version = 0;
   /** Lines that are no records, by file. */
   readonly unreadable = new Map<string, number>();
-  /** Resolves once the records can be asked for; how each answer is to be classed may come later. */
-  readonly ready: Promise<void>;
-  private isReady: () => void = () => undefined;
-  private isBroken: (error: unknown) => void = () => undefined;
+  private isBuilt: () => void = () => undefined;
+  private readonly built = new Promise<void>((resolve) => {
+    this.isBuilt = resolve;
+  });
 
   private constructor(
     readonly root: string,
@@ -49,14 +52,7 @@ export class RunStore {
     private readonly reader: DuckDBConnection,
     private readonly writer: DuckDBConnection,
     private readonly scratch: string,
-  ) {
-    this.ready = new Promise((resolve, reject) => {
-      this.isReady = resolve;
-      this.isBroken = reject;
-    });
-    // Who asks for records is told; nobody may be asking.
-    this.ready.catch(() => undefined);
-  }
+  ) {}
 
   static async open(root: string, spec: Spec): Promise<RunStore> {
     const instance = await DuckDBInstance.create(':memory:', {
@@ -85,7 +81,8 @@ export class RunStore {
     for (const { code, kind } of [...spec.styles, ...spec.categories.flatMap(({ styles }) => styles)])
       await store.writer.run('insert into clauses values ($1, null, $2)', [code, kind]);
     await store.writer.run('create table kinds (id VARCHAR, kind VARCHAR)');
-    store.refresh().catch(store.isBroken);
+    // Who asks for records is told what failed; nobody has asked yet.
+    store.refresh().catch(() => undefined);
     return store;
   }
 
@@ -94,13 +91,21 @@ export class RunStore {
     return (await this.reader.runAndReadAll(sql, [...parameters])).getRowObjectsJson();
   }
 
+  /**
+   * Resolves once the records can be asked for; what kind each answer is may come later.
+   * @throws what the first reading throws; the next call tries again
+   */
+  async whenReady(): Promise<void> {
+    if (this.version === 0) await Promise.race([this.built, this.refresh()]);
+  }
+
   /** Reads what the run has written since. Calls that come in meanwhile share one reading. */
   refresh(): Promise<void> {
     const start = Date.now();
     if (start < this.nextLook && this.refreshing === null) return Promise.resolve();
     this.refreshing ??= this.look().finally(() => {
       const end = Date.now();
-      this.nextLook = end + Math.max(lookEvery, restShare * (end - start));
+      this.nextLook = this.version === 0 ? 0 : end + Math.max(lookEvery, restShare * (end - start));
       this.refreshing = null;
     });
     return this.refreshing;
@@ -129,6 +134,7 @@ export class RunStore {
       if (sources.some((source) => source.file === file)) continue;
       await this.writer.run(`delete from raw_${table} where source = $1`, [file]);
       this.imported.delete(file);
+      this.unreadable.delete(file);
       changed = true;
     }
     for (const source of sources) changed = (await this.import(source)) || changed;
@@ -139,15 +145,26 @@ export class RunStore {
 
   private async build(): Promise<void> {
     await this.writer.run('begin');
-    for (const step of buildSteps) await this.writer.run(step);
-    await this.writer.run('commit');
+    try {
+      for (const step of buildSteps) await this.writer.run(step);
+      await this.writer.run('commit');
+    } catch (error) {
+      await this.writer.run('rollback');
+      throw error;
+    }
     this.version++;
-    this.isReady();
+    this.isBuilt();
   }
 
   /** @returns whether there was anything new */
   private async import({ table, file }: Source): Promise<boolean> {
-    const { ino, size } = await stat(file);
+    const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
+      // Removed since it was listed.
+      if (error.code === 'ENOENT') return null;
+      throw diskError(file, error);
+    });
+    if (found === null) return false;
+    const { ino, size } = found;
     let before = this.imported.get(file);
     if (before !== undefined && (before.inode !== ino || size < before.bytes)) {
       // Another file took the place of this one.
@@ -155,12 +172,17 @@ export class RunStore {
       this.unreadable.delete(file);
       before = undefined;
     }
-    const start = before?.bytes ?? 0;
-    if (before !== undefined && size === start) return false;
-    const slice = await wholeLines(file, start, size);
-    this.imported.set(file, { table, inode: ino, bytes: start + slice.length });
-    if (slice.length > 0) await this.insert(table, file, slice);
-    return slice.length > 0 || before === undefined;
+    let bytes = before?.bytes ?? 0;
+    let any = before === undefined;
+    while (bytes < size) {
+      const lines = await wholeLines(file, bytes, Math.min(size, bytes + mostAtOnce));
+      if (lines.length === 0) break;
+      await this.insert(table, file, lines);
+      bytes += lines.length;
+      any = true;
+    }
+    this.imported.set(file, { table, inode: ino, bytes });
+    return any;
   }
 
   private async insert(table: string, file: string, lines: Buffer): Promise<void> {

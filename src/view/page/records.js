@@ -4,7 +4,7 @@ import { count, h, human, plural, score, word } from './dom.js';
 
 /** @typedef {import('./app.js').Params} Params */
 
-const pageSize = 50;
+export const pageSize = 50;
 
 /** Filters with choices that the server counts. @type {[string, string][]} */
 const chosen = [
