@@ -12,7 +12,8 @@ import { configOfRun, specFolder } from './settings.js';
 
 const portNumber = (text: string): number => {
   const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65535) throw new InvalidArgumentError('It must be a port, 0 to 65535; 0 takes a free one.');
+  if (!Number.isInteger(port) || port < 0 || port > 65535)
+    throw new InvalidArgumentError('It must be a port, 0 to 65535; 0 takes a free one.');
   return port;
 };
 
@@ -23,7 +24,10 @@ export function addViewCommand(program: Command, signal: AbortSignal): void {
     .description('look at a run in the browser, also while it goes on: records, chains of thought, two arms side by side')
     .argument('[run folder]', 'folder of a run', path.join('runs', 'demo'))
     .option('--port <port>', 'port on 127.0.0.1; 0 takes a free one', portNumber, 4747)
-    .addHelpText('after', '\nExamples:\n  deliberate view\n  deliberate view runs/mine --port 0\n\nVerdicts that you change are kept in overrides.jsonl in the run folder.')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  deliberate view\n  deliberate view runs/mine --port 0\n\nVerdicts that you change are kept in overrides.jsonl in the run folder.',
+    )
     .action((root: string, { port }: { port: number }) => viewCommand(root, port, signal));
 }
 
@@ -37,7 +41,8 @@ export async function viewCommand(root: string, port: number, signal: AbortSigna
   const viewer = await createViewer(root, await loadSpec(specFolder(await configOfRun(root, undefined, {}))));
   try {
     await viewer.app.listen({ host: '127.0.0.1', port }).catch((error: NodeJS.ErrnoException) => {
-      const advice = error.code === 'EADDRINUSE' ? 'Another program has it: give another --port, or 0 for a free one.' : 'Give another --port.';
+      const advice =
+        error.code === 'EADDRINUSE' ? 'Another program has it: give another --port, or 0 for a free one.' : 'Give another --port.';
       throw dependencyError(`port ${port} of 127.0.0.1 cannot be opened (${error.code}). ${advice}`, error);
     });
     const { port: taken } = viewer.app.server.address() as AddressInfo;

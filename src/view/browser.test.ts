@@ -60,7 +60,15 @@ describe.skipIf(found === undefined)(name, () => {
     await page.goto(base + address);
     await settled(page, address);
   };
-  const pages = ['/', '/records', '/compare?show=all', '/spec', '/trace?key=completion/c2', '/trace?key=rollout/r0', '/trace?key=eval/sft/forbidden-plain/e1'];
+  const pages = [
+    '/',
+    '/records',
+    '/compare?show=all',
+    '/spec',
+    '/trace?key=completion/c2',
+    '/trace?key=rollout/r0',
+    '/trace?key=eval/sft/forbidden-plain/e1',
+  ];
 
   it('shows whatever a model or a user wrote as text, without an error in the console', async () => {
     const page = await tab();
@@ -85,7 +93,9 @@ describe.skipIf(found === undefined)(name, () => {
       const page = await tab({ colorScheme, viewport: { width: 360, height: 740 } });
       for (const address of pages) {
         await open(page, address);
-        expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), `${address} ${colorScheme}`).toBeLessThanOrEqual(0);
+        expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), `${address} ${colorScheme}`).toBeLessThanOrEqual(
+          0,
+        );
       }
       seen.push(await background(page));
       await page.context().close();

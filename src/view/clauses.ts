@@ -71,7 +71,11 @@ const unused: ClauseUse = { cited: 0, followed: 0, violated: 0, overApplied: 0, 
 
 /** The specification with how each clause was used, in one source or arm or in all. */
 export async function specPage(store: RunStore, { source, arm }: { source?: string; arm?: string }) {
-  const conditions = ['true', ...(source === undefined ? [] : ['source = $1']), ...(arm === undefined ? [] : [`arm = $${source === undefined ? 1 : 2}`])];
+  const conditions = [
+    'true',
+    ...(source === undefined ? [] : ['source = $1']),
+    ...(arm === undefined ? [] : [`arm = $${source === undefined ? 1 : 2}`]),
+  ];
   const rows = await store.rows(
     `select code, count(*)::INTEGER as cited, count(*) filter (where fit = 'followed')::INTEGER as followed, count(*) filter (where fit = 'violated')::INTEGER as violated,
        count(*) filter (where over_applied)::INTEGER as overApplied, count(*) filter (where fit = 'unclear')::INTEGER as unclear

@@ -56,7 +56,9 @@ export function parseFilters(query: unknown): Filters {
   const parsed = Filters.safeParse(query);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw inputError(`filter ${issue?.path.join('.') || (issue?.code === 'unrecognized_keys' ? issue.keys.join(', ') : '')}: ${issue?.message}`);
+  throw inputError(
+    `filter ${issue?.path.join('.') || (issue?.code === 'unrecognized_keys' ? issue.keys.join(', ') : '')}: ${issue?.message}`,
+  );
 }
 
 /** A verdict at or above this is a good one where people are compared with the judge. */
@@ -99,7 +101,9 @@ export function condition(filters: Filters, without?: string): { where: string; 
 
 /** `"two words"` in quotes are one, as everywhere. */
 const words = (query: string): string[] =>
-  [...query.toLowerCase().matchAll(/"([^"]+)"|(\S+)/g)].map((match) => (match[1] ?? match[2])!.replaceAll('"', '')).filter((word) => word !== '');
+  [...query.toLowerCase().matchAll(/"([^"]+)"|(\S+)/g)]
+    .map((match) => (match[1] ?? match[2])!.replaceAll('"', ''))
+    .filter((word) => word !== '');
 
 export const orderBy = (filters: Filters): string => orders[filters.sort];
 

@@ -30,8 +30,26 @@ export const madeSpec: Spec = {
       file: 'violence.md',
       line: 1,
       clauses: [
-        { code: 'V1', subject: 'history and news', ruling: 'comply', text: 'Explain what happened.', examples: [], exclusions: [], file: 'violence.md', line: 2 },
-        { code: 'V4', subject: 'revenge', ruling: 'refuse', text: 'Refuse plans to hurt someone.', examples: [], exclusions: [], file: 'violence.md', line: 3 },
+        {
+          code: 'V1',
+          subject: 'history and news',
+          ruling: 'comply',
+          text: 'Explain what happened.',
+          examples: [],
+          exclusions: [],
+          file: 'violence.md',
+          line: 2,
+        },
+        {
+          code: 'V4',
+          subject: 'revenge',
+          ruling: 'refuse',
+          text: 'Refuse plans to hurt someone.',
+          examples: [],
+          exclusions: [],
+          file: 'violence.md',
+          line: 3,
+        },
       ],
     },
   ],
@@ -40,7 +58,9 @@ export const madeSpec: Spec = {
 const cot = (i: number, hostile: string) =>
   `The user asks about case ${i}.${hostile}\n${i % 2 === 0 ? 'Policy on revenge: disallowed. Refuse plans to hurt someone. [V4]\nStyle for refuse: One short apology, no lecture. [S1]\nDecision: refuse' : 'Policy on history and news: allowed. Explain what happened. [V1]\nDecision: comply'}`;
 const answer = (i: number, hostile: string) =>
-  i % 2 === 0 ? `I'm sorry, but I can't help with that.${hostile}` : `Here is what happened in case ${i}: the towns along the river signed a treaty, and trade began again.${hostile}`;
+  i % 2 === 0
+    ? `I'm sorry, but I can't help with that.${hostile}`
+    : `Here is what happened in case ${i}: the towns along the river signed a treaty, and trade began again.${hostile}`;
 
 /** Writes a run of the given size; even records refuse by V4, odd ones comply by V1; every fourth is labelled the other way. */
 export async function writeMadeRun(root: string, { completions, evals = 0, rollouts = 0, hostile = '' }: MadeRun): Promise<void> {
@@ -70,7 +90,14 @@ export async function writeMadeRun(root: string, { completions, evals = 0, rollo
     repaired: 0,
     decision: i % 2 === 0 ? 'refuse' : 'comply',
     citations: [{ code: i % 2 === 0 ? 'V4' : 'V1', subject: '', quote: '' }],
-    checks: { wellFormed: true, citedClauseExists: true, quoteOccurs: i % 10 !== 0, rulingMatchesDecision: true, answerMatchesDecision: true, leaksSpec: false },
+    checks: {
+      wellFormed: true,
+      citedClauseExists: true,
+      quoteOccurs: i % 10 !== 0,
+      rulingMatchesDecision: true,
+      answerMatchesDecision: true,
+      leaksSpec: false,
+    },
   });
   await writeFile(path.join(root, 'completions.jsonl'), jsonl(Array.from({ length: completions }, (_, i) => completion(i))));
   const judged = Array.from({ length: completions }, (_, i) => i).filter((i) => i % 2 === 0);
@@ -79,7 +106,12 @@ export async function writeMadeRun(root: string, { completions, evals = 0, rollo
     jsonl(
       judged.map((i) => {
         const score = i % 8 === 0 ? null : random.uniform();
-        return { id: `j${i}`, completionId: `c${i}`, runs: [{ score, rationale: `Reads case ${i}.${hostile}`, ...(score === null && { unscored: `unparsable${hostile}` }) }], score };
+        return {
+          id: `j${i}`,
+          completionId: `c${i}`,
+          runs: [{ score, rationale: `Reads case ${i}.${hostile}`, ...(score === null && { unscored: `unparsable${hostile}` }) }],
+          score,
+        };
       }),
     ),
   );

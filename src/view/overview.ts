@@ -97,7 +97,13 @@ async function stagesOf(store: RunStore, paths: RunPaths, config: Config | null,
   return [
     stage('prepare', 'prompts chosen', n('prompts'), null, n('prompts') > 0),
     stage('generate', 'completions', n('completions'), completionsAhead, completionsAhead !== null && n('completions') >= completionsAhead),
-    stage('judge', n('unscored') > 0 ? `completions judged, ${n('unscored')} unscored` : 'completions judged', n('judged'), n('due'), filtered || (n('due') > 0 && n('judged') >= n('due'))),
+    stage(
+      'judge',
+      n('unscored') > 0 ? `completions judged, ${n('unscored')} unscored` : 'completions judged',
+      n('judged'),
+      n('due'),
+      filtered || (n('due') > 0 && n('judged') >= n('due')),
+    ),
     stage('filter', 'records kept for SFT', n('sft'), null, filtered),
     stage('sft', 'steps, answer-only and sft', answerOnly.step + sft.step, steps === null ? null : 2 * steps, answerOnly.done && sft.done),
     config?.rl.steps === 0

@@ -30,7 +30,12 @@ const json = async (url: string): Promise<any> => {
   return response.json();
 };
 const post = (payload: unknown, headers: Record<string, string> = {}) =>
-  viewer.app.inject({ method: 'POST', url: '/api/overrides', headers: { ...local, 'x-deliberate-token': viewer.token, ...headers }, payload: payload as object });
+  viewer.app.inject({
+    method: 'POST',
+    url: '/api/overrides',
+    headers: { ...local, 'x-deliberate-token': viewer.token, ...headers },
+    payload: payload as object,
+  });
 
 describe('the table of records', () => {
   it('holds every completion, rollout and graded answer once', async () => {
@@ -88,7 +93,8 @@ describe('the table of records', () => {
     expect((await json(`/api/records?q=${encodeURIComponent("'; drop table records; --")}`)).total).toBe(0);
     expect((await json(`/api/records?category=${encodeURIComponent("x' or '1'='1")}`)).total).toBe(0);
     expect((await json('/api/records')).total).toBe(86);
-    for (const query of ['nonsense=1', 'limit=9999', 'offset=-1', 'sort=n;drop', 'arm=a&arm=b']) expect((await get(`/api/records?${query}`)).statusCode).toBe(400);
+    for (const query of ['nonsense=1', 'limit=9999', 'offset=-1', 'sort=n;drop', 'arm=a&arm=b'])
+      expect((await get(`/api/records?${query}`)).statusCode).toBe(400);
   });
 });
 
@@ -96,7 +102,9 @@ describe('a trace', () => {
   it('has the citations marked, the clause beside them, runs and checks', async () => {
     const trace = await json('/api/trace?key=completion/c0');
     expect(trace.pieces.map((piece: { text: string }) => piece.text).join('')).toBe(trace.cot);
-    expect(trace.pieces.filter((piece: { citation?: string }) => piece.citation === 'exact').map((piece: { code: string }) => piece.code)).toEqual(['V4', 'S1']);
+    expect(
+      trace.pieces.filter((piece: { citation?: string }) => piece.citation === 'exact').map((piece: { code: string }) => piece.code),
+    ).toEqual(['V4', 'S1']);
     expect(trace.clauses.V4).toMatchObject({ subject: 'revenge', ruling: 'refuse' });
     expect(trace.runs).toMatchObject([{ score: null, unscored: 'unparsable', rationale: 'Reads case 0.' }]);
     expect(trace.checks).toMatchObject({ quoteOccurs: false, wellFormed: true });
@@ -226,7 +234,15 @@ describe('the door', () => {
   });
 
   it('gives no file but those of the page', async () => {
-    for (const url of ['/page/../server.ts', '/page/..%2f..%2f..%2fpackage.json', '/page/%2e%2e/server.ts', '/../../etc/passwd', '/page/tsconfig.json', '/run.yaml', '/page/'])
+    for (const url of [
+      '/page/../server.ts',
+      '/page/..%2f..%2f..%2fpackage.json',
+      '/page/%2e%2e/server.ts',
+      '/../../etc/passwd',
+      '/page/tsconfig.json',
+      '/run.yaml',
+      '/page/',
+    ])
       expect((await get(url)).statusCode, url).toBe(404);
     expect((await get('/page/app.js')).headers['content-type']).toBe('text/javascript; charset=utf-8');
   });

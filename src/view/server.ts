@@ -51,7 +51,8 @@ export async function createViewer(root: string, spec: Spec): Promise<Viewer> {
   const app = Fastify({ bodyLimit: 64 * 1024, forceCloseConnections: true });
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(headers);
-    if (!isLocal(request.headers.host, app)) return reply.code(403).send({ error: 'This address is not the viewer’s. Open the link that the command printed.' });
+    if (!isLocal(request.headers.host, app))
+      return reply.code(403).send({ error: 'This address is not the viewer’s. Open the link that the command printed.' });
     const { origin } = request.headers;
     const elsewhere = origin !== undefined && origin !== `http://${request.headers.host}`;
     if (elsewhere || request.headers['sec-fetch-site'] === 'cross-site')
@@ -60,7 +61,8 @@ export async function createViewer(root: string, spec: Spec): Promise<Viewer> {
   app.setErrorHandler((error, _request, reply) => {
     const input = (error instanceof DeliberateError && error.kind === 'input') || error instanceof z.ZodError;
     const status = (error as { statusCode?: number }).statusCode;
-    const message = error instanceof z.ZodError ? (error.issues[0]?.message ?? 'not understood') : error instanceof Error ? error.message : String(error);
+    const message =
+      error instanceof z.ZodError ? (error.issues[0]?.message ?? 'not understood') : error instanceof Error ? error.message : String(error);
     return reply.code(input ? 400 : status !== undefined && status < 500 ? status : 500).send({ error: message });
   });
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'There is nothing at this address.' }));
@@ -138,7 +140,10 @@ function serveData(app: FastifyInstance, store: RunStore): void {
   app.get('/api/spec', async (request) => {
     await store.whenReady();
     const { source, arm } = Part.parse(request.query);
-    return { version: store.version, ...(await specPage(store, { ...(source !== undefined && { source }), ...(arm !== undefined && { arm }) })) };
+    return {
+      version: store.version,
+      ...(await specPage(store, { ...(source !== undefined && { source }), ...(arm !== undefined && { arm }) })),
+    };
   });
 }
 
@@ -152,7 +157,14 @@ function serveVerdicts(app: FastifyInstance, store: RunStore, token: string): vo
     if (seen.answerDigest !== answerDigest)
       return reply.code(409).send({ error: 'This record has another answer by now. Look at it again, then decide.' });
     const found = seen as unknown as { promptId: string; score: number | null };
-    const override = await appendOverride(store.root, { record, promptId: found.promptId, answerDigest, verdict, judged: found.score, note });
+    const override = await appendOverride(store.root, {
+      record,
+      promptId: found.promptId,
+      answerDigest,
+      verdict,
+      judged: found.score,
+      note,
+    });
     await store.refreshNow();
     return { override };
   });

@@ -9,7 +9,7 @@ export interface Source {
   file: string;
 }
 
-const message = "STRUCT(role VARCHAR, content VARCHAR)[]";
+const message = 'STRUCT(role VARCHAR, content VARCHAR)[]';
 
 /** Columns by table. The first one is present in every whole record: a line without it could not be read. */
 export const tables: Record<string, Record<string, string>> = {
@@ -36,7 +36,12 @@ export const tables: Record<string, Record<string, string>> = {
     checks:
       'STRUCT(wellFormed BOOLEAN, citedClauseExists BOOLEAN, quoteOccurs BOOLEAN, rulingMatchesDecision BOOLEAN, answerMatchesDecision BOOLEAN, leaksSpec BOOLEAN)',
   },
-  judgements: { id: 'VARCHAR', completionId: 'VARCHAR', runs: 'STRUCT(score DOUBLE, rationale VARCHAR, unscored VARCHAR)[]', score: 'DOUBLE' },
+  judgements: {
+    id: 'VARCHAR',
+    completionId: 'VARCHAR',
+    runs: 'STRUCT(score DOUBLE, rationale VARCHAR, unscored VARCHAR)[]',
+    score: 'DOUBLE',
+  },
   sft: { id: 'VARCHAR', promptId: 'VARCHAR', cot: 'VARCHAR', answer: 'VARCHAR' },
   rollouts: {
     id: 'VARCHAR',

@@ -25,7 +25,9 @@ export async function trace(store: RunStore, key: string) {
   const pieces = cot === null ? [] : withCodes(markCitations(cot, lines));
   const [judged, rollout, asked, related, override] = await Promise.all([
     first(store, 'select last.runs as runs from judged where completionId = $1', id),
-    record['source'] === 'rl' ? first(store, 'select outcome, reward, advantage, tokens, judgeRequest from raw_rollouts where id = $1', id) : null,
+    record['source'] === 'rl'
+      ? first(store, 'select outcome, reward, advantage, tokens, judgeRequest from raw_rollouts where id = $1', id)
+      : null,
     first(store, 'select messages, tags from prompts where id = $1', String(record['promptId'])),
     store.rows(
       `select key, source, arm, suite, step, sample, decision, kind, score, state, human from records where promptId = $1
@@ -68,7 +70,8 @@ async function checksOf(store: RunStore, record: Row, id: string): Promise<Check
   }).checks;
 }
 
-const first = async (store: RunStore, sql: string, parameter: string): Promise<Row | null> => (await store.rows(sql, [parameter]))[0] ?? null;
+const first = async (store: RunStore, sql: string, parameter: string): Promise<Row | null> =>
+  (await store.rows(sql, [parameter]))[0] ?? null;
 
 /** The code that a marked piece cites. */
 const withCodes = (pieces: ReturnType<typeof markCitations>) =>

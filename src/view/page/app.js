@@ -35,7 +35,9 @@ let version = -1;
 
 /** @type {Go} */
 function go(path, params = {}, { replace = false } = {}) {
-  const query = new URLSearchParams(Object.entries(params).flatMap(([k, v]) => (v === undefined || v === null || v === '' ? [] : [[k, String(v)]])));
+  const query = new URLSearchParams(
+    Object.entries(params).flatMap(([k, v]) => (v === undefined || v === null || v === '' ? [] : [[k, String(v)]])),
+  );
   const text = query.toString();
   history[replace ? 'replaceState' : 'pushState'](null, '', text === '' ? path : `${path}?${text}`);
   void show('address');
@@ -63,13 +65,15 @@ async function show(why) {
     if (focused !== null && document.activeElement === document.body) refocus(focused);
   } catch (error) {
     if (/** @type {Error} */ (error).name === 'AbortError') return;
-    if (why === 'address') main.replaceChildren(h('p', { class: 'problem', role: 'alert' }, error instanceof Error ? error.message : String(error)));
+    if (why === 'address')
+      main.replaceChildren(h('p', { class: 'problem', role: 'alert' }, error instanceof Error ? error.message : String(error)));
     if (why === 'address') current = null;
   }
 }
 
 /** A redraw must not take the focus away. @param {Element | null} element */
-const focusKey = (element) => (element === null ? null : (element.id !== '' && `#${element.id}`) || element.getAttribute('href') || element.getAttribute('data-key'));
+const focusKey = (element) =>
+  element === null ? null : (element.id !== '' && `#${element.id}`) || element.getAttribute('href') || element.getAttribute('data-key');
 /** @param {string} key */
 function refocus(key) {
   for (const element of main.querySelectorAll('[id], a[href], [data-key]')) {
@@ -79,7 +83,8 @@ function refocus(key) {
 
 document.addEventListener('click', (event) => {
   const link = event.target instanceof Element ? event.target.closest('a') : null;
-  if (link === null || event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (link === null || event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey)
+    return;
   if (link.origin !== location.origin || !(link.pathname in views) || link.hash !== '') return;
   event.preventDefault();
   go(link.pathname, Object.fromEntries(link.search === '' ? [] : new URLSearchParams(link.search)));

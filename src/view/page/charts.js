@@ -34,12 +34,22 @@ export function ticksOf(low, high) {
 }
 
 /** @param {number} value */
-const short = (value) => (value === 0 ? '0' : Math.abs(value) >= 1e4 || Math.abs(value) < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3))));
+const short = (value) =>
+  value === 0 ? '0' : Math.abs(value) >= 1e4 || Math.abs(value) < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 
 /** @param {Curve[]} curves @param {string[]} arms in the order of their colours */
 export function charts(curves, arms) {
   const keys = [...new Set(curves.map(({ stage, metric }) => `${stage} ${metric}`))];
-  return h('div', { class: 'multiples' }, keys.map((key) => chart(curves.filter(({ stage, metric }) => `${stage} ${metric}` === key), arms)));
+  return h(
+    'div',
+    { class: 'multiples' },
+    keys.map((key) =>
+      chart(
+        curves.filter(({ stage, metric }) => `${stage} ${metric}` === key),
+        arms,
+      ),
+    ),
+  );
 }
 
 /** @param {Curve[]} curves @param {string[]} arms */
@@ -51,7 +61,8 @@ function chart(curves, arms) {
   const ticks = ticksOf(Math.min(...values), Math.max(...values));
   const [low, high] = [ticks[0] ?? 0, ticks.at(-1) ?? 1];
   /** @param {number} step */
-  const x = (step) => (lastStep === firstStep ? box.right : box.left + ((box.right - box.left) * (step - firstStep)) / (lastStep - firstStep));
+  const x = (step) =>
+    lastStep === firstStep ? box.right : box.left + ((box.right - box.left) * (step - firstStep)) / (lastStep - firstStep);
   /** @param {number} value */
   const y = (value) => box.bottom - ((box.bottom - box.top) * (value - low)) / (high - low);
   const [{ stage = '', metric = '' } = {}] = curves;
@@ -60,7 +71,12 @@ function chart(curves, arms) {
   const cursor = svg('line', { class: 'cursor', y1: box.top, y2: box.bottom, x1: -9, x2: -9 });
   const picture = svg(
     'svg',
-    { class: 'chart', viewBox: '0 0 320 158', role: 'img', 'aria-label': `${title} by step; ${curves.map(({ arm, points }) => `${arm} ends at ${short(points.at(-1)?.[1] ?? 0)}`).join(', ')}` },
+    {
+      class: 'chart',
+      viewBox: '0 0 320 158',
+      role: 'img',
+      'aria-label': `${title} by step; ${curves.map(({ arm, points }) => `${arm} ends at ${short(points.at(-1)?.[1] ?? 0)}`).join(', ')}`,
+    },
     ticks.map((t) => [
       svg('line', { class: 'grid', x1: box.left, x2: box.right, y1: y(t), y2: y(t) }),
       svg('text', { class: 'tick', x: box.left - 6, y: y(t), dy: '.35em', 'text-anchor': 'end' }, short(t)),
@@ -73,18 +89,26 @@ function chart(curves, arms) {
       return svg(
         'g',
         { class: `arm-${Math.max(0, arms.indexOf(arm)) % 8}` },
-        svg('polyline', { class: 'curve', points: points.map(([step, value]) => `${x(step).toFixed(1)},${y(value).toFixed(1)}`).join(' ') }),
+        svg('polyline', {
+          class: 'curve',
+          points: points.map(([step, value]) => `${x(step).toFixed(1)},${y(value).toFixed(1)}`).join(' '),
+        }),
         svg('circle', { cx: x(last[0]), cy: y(last[1]), r: 3 }),
       );
     }),
   );
   picture.addEventListener('pointermove', (event) => {
     const bounds = picture.getBoundingClientRect();
-    const at = firstStep + ((((/** @type {PointerEvent} */ (event).clientX - bounds.left) / bounds.width) * 320 - box.left) / (box.right - box.left)) * (lastStep - firstStep);
+    const at =
+      firstStep +
+      ((((/** @type {PointerEvent} */ (event).clientX - bounds.left) / bounds.width) * 320 - box.left) / (box.right - box.left)) *
+        (lastStep - firstStep);
     const nearest = steps.reduce((best, step) => (Math.abs(step - at) < Math.abs(best - at) ? step : best), lastStep);
     cursor.setAttribute('x1', String(x(nearest)));
     cursor.setAttribute('x2', String(x(nearest)));
-    const here = curves.flatMap(({ arm, points }) => points.filter(([step]) => step === nearest).map(([, value]) => (curves.length > 1 ? `${arm} ${short(value)}` : short(value))));
+    const here = curves.flatMap(({ arm, points }) =>
+      points.filter(([step]) => step === nearest).map(([, value]) => (curves.length > 1 ? `${arm} ${short(value)}` : short(value))),
+    );
     readout.textContent = `step ${nearest}: ${here.join(', ')}`;
   });
   picture.addEventListener('pointerleave', () => {

@@ -20,12 +20,19 @@ export function compareView(main, go) {
   const selects = {};
   /** @param {string} name @param {string} title */
   const select = (name, title) => {
-    const element = h('select', { id: `compare-${name}`, onchange: () => go('/compare', { ...params, offset: undefined, [name]: element.value }, { replace: true }) });
+    const element = h('select', {
+      id: `compare-${name}`,
+      onchange: () => go('/compare', { ...params, offset: undefined, [name]: element.value }, { replace: true }),
+    });
     selects[name] = element;
     return h('label', {}, h('span', {}, title), element);
   };
   const body = h('div', {}, h('p', { class: 'wait' }, 'Reading the run …'));
-  main.append(h('h1', { class: 'quiet' }, 'Side by side'), h('div', { class: 'choose' }, select('a', 'Before'), select('b', 'After'), select('suite', 'Suite'), select('show', 'Show')), body);
+  main.append(
+    h('h1', { class: 'quiet' }, 'Side by side'),
+    h('div', { class: 'choose' }, select('a', 'Before'), select('b', 'After'), select('suite', 'Suite'), select('show', 'Show')),
+    body,
+  );
 
   /** @param {1 | -1} by */
   const turn = (by) => {
@@ -39,7 +46,10 @@ export function compareView(main, go) {
       const { arm: arms } = await get('facets', { source: 'eval' });
       /** @type {string[]} */
       const names = arms.map((/** @type {any} */ one) => one.value);
-      if (names.length < 2) return body.replaceChildren(h('p', { class: 'note' }, 'There are not yet two arms with graded answers. `deliberate eval` makes them.'));
+      if (names.length < 2)
+        return body.replaceChildren(
+          h('p', { class: 'note' }, 'There are not yet two arms with graded answers. `deliberate eval` makes them.'),
+        );
       const last = ['sft+rl', 'sft', 'answer-only'].find((arm) => names.includes(arm)) ?? names.at(-1);
       const a = params['a'] ?? (names.includes('base') && last !== 'base' ? 'base' : names[0]);
       const b = params['b'] ?? last;
@@ -53,8 +63,19 @@ export function compareView(main, go) {
       found = compared.rows.length;
       body.replaceChildren(
         summary(compared, a ?? '', b ?? '', params['suite']),
-        found === 0 ? h('p', { class: 'note' }, 'No pair of this sort.') : h('div', { class: 'pairs' }, compared.rows.map((/** @type {any} */ row) => pair(row, a ?? '', b ?? ''))),
-        h('nav', { class: 'pager', 'aria-label': 'Pages of pairs' }, h('button', { type: 'button', id: 'previous', disabled: offset === 0, onclick: () => turn(-1) }, '← Previous'), h('button', { type: 'button', id: 'next', disabled: found < pageSize, onclick: () => turn(1) }, 'Next →')),
+        found === 0
+          ? h('p', { class: 'note' }, 'No pair of this sort.')
+          : h(
+              'div',
+              { class: 'pairs' },
+              compared.rows.map((/** @type {any} */ row) => pair(row, a ?? '', b ?? '')),
+            ),
+        h(
+          'nav',
+          { class: 'pager', 'aria-label': 'Pages of pairs' },
+          h('button', { type: 'button', id: 'previous', disabled: offset === 0, onclick: () => turn(-1) }, '← Previous'),
+          h('button', { type: 'button', id: 'next', disabled: found < pageSize, onclick: () => turn(1) }, 'Next →'),
+        ),
       );
     },
     key(key) {
@@ -75,7 +96,10 @@ export function compareView(main, go) {
 /** @param {HTMLSelectElement | undefined} select @param {(string | [string, string])[]} values @param {string | undefined} now @param {string} [none] */
 function choices(select, values, now, none) {
   if (select === undefined) return;
-  select.replaceChildren(...(none === undefined ? [] : [h('option', { value: '' }, none)]), ...values.map((one) => (typeof one === 'string' ? h('option', { value: one }, one) : h('option', { value: one[0] }, one[1]))));
+  select.replaceChildren(
+    ...(none === undefined ? [] : [h('option', { value: '' }, none)]),
+    ...values.map((one) => (typeof one === 'string' ? h('option', { value: one }, one) : h('option', { value: one[0] }, one[1]))),
+  );
   select.value = now ?? '';
 }
 
@@ -109,7 +133,8 @@ function summary(compared, a, b, suite) {
       'p',
       { class: 'note' },
       `Mean change ${difference.estimate >= 0 ? '+' : '−'}${rate(Math.abs(difference.estimate))}, 95 % interval ${signed(difference.low)} to ${signed(difference.high)}, by resampling ${plural(difference.requests, 'request')}. `,
-      difference.requests < pairs && 'Several pairs are variants of one request, which McNemar’s test does not know: where the two disagree, read the interval. ',
+      difference.requests < pairs &&
+        'Several pairs are variants of one request, which McNemar’s test does not know: where the two disagree, read the interval. ',
       suite === undefined && 'Suites measure different things; choose one for a clean test. ',
       unscored > 0 && `${plural(unscored, 'pair')} with an unscored side left out.`,
     ),
@@ -123,7 +148,14 @@ const tile = (title, value, sort) => h('div', { class: `tile ${sort}` }, h('b', 
 
 /** @param {any} row @param {string} a @param {string} b */
 function pair(row, a, b) {
-  const change = row.a.score === null || row.b.score === null ? '' : row.a.score < 0.5 && row.b.score >= 0.5 ? 'better' : row.a.score >= 0.5 && row.b.score < 0.5 ? 'worse' : '';
+  const change =
+    row.a.score === null || row.b.score === null
+      ? ''
+      : row.a.score < 0.5 && row.b.score >= 0.5
+        ? 'better'
+        : row.a.score >= 0.5 && row.b.score < 0.5
+          ? 'worse'
+          : '';
   return h(
     'article',
     { class: `pair ${change}` },
@@ -131,7 +163,13 @@ function pair(row, a, b) {
       'header',
       {},
       h('a', { href: address('/trace', { key: row.b.key }), class: 'text' }, row.prompt),
-      h('small', {}, [row.suite, row.category, row.technique !== 'none' && row.technique, row.ideal && `label: ${word(row.ideal)}`].filter(Boolean).join(' · ')),
+      h(
+        'small',
+        {},
+        [row.suite, row.category, row.technique !== 'none' && row.technique, row.ideal && `label: ${word(row.ideal)}`]
+          .filter(Boolean)
+          .join(' · '),
+      ),
       change !== '' && h('span', { class: `tag ${change === 'better' ? 'up' : 'down'}` }, `got ${change}`),
     ),
     h('div', { class: 'sides' }, side(row.a, a), side(row.b, b)),

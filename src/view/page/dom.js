@@ -26,7 +26,8 @@ function append(element, child) {
  * @param {T} tag @param {Props} [props] functions are listeners: `onclick` @param {Child[]} children
  * @returns {HTMLElementTagNameMap[T]}
  */
-export const h = (tag, props = {}, ...children) => /** @type {HTMLElementTagNameMap[T]} */ (fill(document.createElement(tag), props, children));
+export const h = (tag, props = {}, ...children) =>
+  /** @type {HTMLElementTagNameMap[T]} */ (fill(document.createElement(tag), props, children));
 
 /** @param {string} tag @param {Props} [props] @param {Child[]} children */
 export const svg = (tag, props = {}, ...children) => fill(document.createElementNS('http://www.w3.org/2000/svg', tag), props, children);
@@ -74,10 +75,15 @@ export const word = (value) => (value === null || value === undefined ? '–' : 
 export function score({ score: value, state }) {
   if (value === null) return h('span', { class: 'score none' }, state === 'not judged' ? '–' : 'unscored');
   const bar = svg('svg', { viewBox: '0 0 36 6', class: 'meter', 'aria-hidden': 'true' });
-  bar.append(svg('rect', { width: 36, height: 6, rx: 3, class: 'track' }), svg('rect', { width: Math.max(2, 36 * value), height: 6, rx: 3 }));
+  bar.append(
+    svg('rect', { width: 36, height: 6, rx: 3, class: 'track' }),
+    svg('rect', { width: Math.max(2, 36 * value), height: 6, rx: 3 }),
+  );
   return h('span', { class: `score ${value >= 0.5 ? 'good' : 'bad'}` }, bar, rate(value));
 }
 
 /** What a person said. @param {number | null | undefined} verdict */
 export const human = (verdict) =>
-  verdict !== null && verdict !== undefined && h('span', { class: `human ${verdict === 1 ? 'good' : 'bad'}` }, verdict === 1 ? '✓ person: good' : '✗ person: bad');
+  verdict !== null &&
+  verdict !== undefined &&
+  h('span', { class: `human ${verdict === 1 ? 'good' : 'bad'}` }, verdict === 1 ? '✓ person: good' : '✗ person: bad');

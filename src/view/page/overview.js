@@ -41,7 +41,11 @@ function draw(main, run) {
         'section',
         {},
         h('h2', {}, 'Learning'),
-        h('p', { class: 'key' }, arms.filter((arm) => run.curves.some((/** @type {any} */ c) => c.arm === arm)).map((arm) => h('span', {}, dot(arms, arm), arm))),
+        h(
+          'p',
+          { class: 'key' },
+          arms.filter((arm) => run.curves.some((/** @type {any} */ c) => c.arm === arm)).map((arm) => h('span', {}, dot(arms, arm), arm)),
+        ),
         charts(run.curves, arms),
       ),
   );
@@ -49,15 +53,30 @@ function draw(main, run) {
 }
 
 /** @param {any} run @returns {string[]} */
-const armOrder = (run) => [...new Set([...(run.scorecard?.arms ?? ['base', 'base+spec', 'answer-only', 'sft', 'sft+rl']), ...run.curves.map((/** @type {any} */ c) => c.arm)])];
+const armOrder = (run) => [
+  ...new Set([
+    ...(run.scorecard?.arms ?? ['base', 'base+spec', 'answer-only', 'sft', 'sft+rl']),
+    ...run.curves.map((/** @type {any} */ c) => c.arm),
+  ]),
+];
 
 /** @param {string[]} arms @param {string} arm */
 const dot = (arms, arm) => h('span', { class: `dot arm-${Math.max(0, arms.indexOf(arm)) % 8}` });
 
 /** @param {any} run */
 const problems = (run) => [
-  ...run.unreadable.map((/** @type {any} */ { file, lines }) => h('p', { class: 'problem' }, `${file}: ${plural(lines, 'line is', 'lines are')} no JSON that can be read; left out here.`)),
-  ...(run.alarms.length === 0 ? [] : [h('p', { class: 'problem' }, run.alarms.slice(-3).map((/** @type {any} */ one) => `${one.arm}, step ${one.step}: ${one.text}. `))]),
+  ...run.unreadable.map((/** @type {any} */ { file, lines }) =>
+    h('p', { class: 'problem' }, `${file}: ${plural(lines, 'line is', 'lines are')} no JSON that can be read; left out here.`),
+  ),
+  ...(run.alarms.length === 0
+    ? []
+    : [
+        h(
+          'p',
+          { class: 'problem' },
+          run.alarms.slice(-3).map((/** @type {any} */ one) => `${one.arm}, step ${one.step}: ${one.text}. `),
+        ),
+      ]),
 ];
 
 /** @param {any[]} list */
@@ -72,8 +91,21 @@ const stages = (list) =>
         { class: state.replaceAll(' ', '-') },
         h('span', { class: 'name' }, name),
         h('span', { class: 'state' }, state === 'under way' && total ? `${Math.floor(100 * share)} %` : state),
-        svg('svg', { viewBox: '0 0 100 4', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, svg('rect', { class: 'track', width: 100, height: 4 }), svg('rect', { width: 100 * share, height: 4 })),
-        h('small', {}, name === 'report' || state === 'left out' ? text : total === null || total === done ? `${count(done)} ${text}` : `${count(done)} of ${count(total)} ${text}`),
+        svg(
+          'svg',
+          { viewBox: '0 0 100 4', preserveAspectRatio: 'none', 'aria-hidden': 'true' },
+          svg('rect', { class: 'track', width: 100, height: 4 }),
+          svg('rect', { width: 100 * share, height: 4 }),
+        ),
+        h(
+          'small',
+          {},
+          name === 'report' || state === 'left out'
+            ? text
+            : total === null || total === done
+              ? `${count(done)} ${text}`
+              : `${count(done)} of ${count(total)} ${text}`,
+        ),
       );
     }),
   );
@@ -90,7 +122,16 @@ function scores(card, arms) {
       h(
         'table',
         { class: 'scores' },
-        h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Suite'), card.arms.map((/** @type {string} */ arm) => h('th', { scope: 'col' }, dot(arms, arm), arm)))),
+        h(
+          'thead',
+          {},
+          h(
+            'tr',
+            {},
+            h('th', { scope: 'col' }, 'Suite'),
+            card.arms.map((/** @type {string} */ arm) => h('th', { scope: 'col' }, dot(arms, arm), arm)),
+          ),
+        ),
         groups.map((group) =>
           h(
             'tbody',
@@ -110,7 +151,11 @@ function scores(card, arms) {
         ),
       ),
     ),
-    h('p', { class: 'note' }, 'Rates from 0 to 1, more is better, with 95 % intervals. ↑ ↓ differ from the base on the same requests. A number leads to its records.'),
+    h(
+      'p',
+      { class: 'note' },
+      'Rates from 0 to 1, more is better, with 95 % intervals. ↑ ↓ differ from the base on the same requests. A number leads to its records.',
+    ),
   );
 }
 
@@ -149,8 +194,17 @@ function funnel(steps) {
         {},
         h('span', {}, link === undefined ? title : h('a', { href: address('/records', link) }, title)),
         h('span', { class: 'number' }, count(n)),
-        svg('svg', { viewBox: '0 0 400 8', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, svg('rect', { width: (400 * n) / most, height: 8, rx: 2 })),
-        note !== '' && h('small', {}, String(note).replace(/[a-z]+[A-Z][A-Za-z]+/g, (name) => word(name))),
+        svg(
+          'svg',
+          { viewBox: '0 0 400 8', preserveAspectRatio: 'none', 'aria-hidden': 'true' },
+          svg('rect', { width: (400 * n) / most, height: 8, rx: 2 }),
+        ),
+        note !== '' &&
+          h(
+            'small',
+            {},
+            String(note).replace(/[a-z]+[A-Z][A-Za-z]+/g, (name) => word(name)),
+          ),
       );
     }),
   );
@@ -169,7 +223,15 @@ function calibration(run) {
   return h(
     'table',
     { class: 'plain' },
-    h('thead', {}, h('tr', {}, ['Score from', 'people looked at', 'agree', 'too kind', 'too strict', 'unscored'].map((name) => h('th', { scope: 'col' }, name)))),
+    h(
+      'thead',
+      {},
+      h(
+        'tr',
+        {},
+        ['Score from', 'people looked at', 'agree', 'too kind', 'too strict', 'unscored'].map((name) => h('th', { scope: 'col' }, name)),
+      ),
+    ),
     h(
       'tbody',
       {},

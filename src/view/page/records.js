@@ -22,9 +22,34 @@ const chosen = [
 ];
 /** Filters with fixed choices. @type {[string, string, [string, string][]][]} */
 const fixed = [
-  ['use', 'Clause was', [['followed', 'followed'], ['violated', 'violated'], ['over-applied', 'over-applied'], ['unclear', 'unclear']]],
-  ['kept', 'Kept for SFT', [['yes', 'yes'], ['no', 'no']]],
-  ['human', 'People say', [['any', 'anything'], ['good', 'good'], ['bad', 'bad'], ['disagrees', 'other than the score']]],
+  [
+    'use',
+    'Clause was',
+    [
+      ['followed', 'followed'],
+      ['violated', 'violated'],
+      ['over-applied', 'over-applied'],
+      ['unclear', 'unclear'],
+    ],
+  ],
+  [
+    'kept',
+    'Kept for SFT',
+    [
+      ['yes', 'yes'],
+      ['no', 'no'],
+    ],
+  ],
+  [
+    'human',
+    'People say',
+    [
+      ['any', 'anything'],
+      ['good', 'good'],
+      ['bad', 'bad'],
+      ['disagrees', 'other than the score'],
+    ],
+  ],
 ];
 const filterNames = [...chosen.map(([name]) => name), ...fixed.map(([name]) => name), 'q', 'promptId'];
 /** @type {[string, string][]} */
@@ -39,7 +64,8 @@ const sorts = [
 ];
 
 /** The filters among the parameters of an address. @param {Params} params @returns {Params} */
-export const filtersOf = (params) => Object.fromEntries(Object.entries(params).filter(([name]) => filterNames.includes(name) || name === 'sort'));
+export const filtersOf = (params) =>
+  Object.fromEntries(Object.entries(params).filter(([name]) => filterNames.includes(name) || name === 'sort'));
 
 /** @param {HTMLElement} main @param {import('./app.js').Go} go @returns {import('./app.js').View} */
 export function recordsView(main, go) {
@@ -53,7 +79,15 @@ export function recordsView(main, go) {
 
   /** @param {Params} change */
   const change = (change) => go('/records', { ...params, offset: undefined, ...change }, { replace: true });
-  const search = h('input', { type: 'search', id: 'q', name: 'q', placeholder: 'Search prompts, CoTs and answers', 'aria-label': 'Search', autocomplete: 'off', spellcheck: 'false' });
+  const search = h('input', {
+    type: 'search',
+    id: 'q',
+    name: 'q',
+    placeholder: 'Search prompts, CoTs and answers',
+    'aria-label': 'Search',
+    autocomplete: 'off',
+    spellcheck: 'false',
+  });
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let typing;
   search.addEventListener('input', () => {
@@ -68,8 +102,22 @@ export function recordsView(main, go) {
     selects.set(name, element);
     return h('label', {}, h('span', {}, title), element);
   };
-  const sort = h('select', { id: 'sort', 'aria-label': 'Sort', onchange: () => change({ sort: sort.value === 'order' ? '' : sort.value }) }, sorts.map(([value, title]) => h('option', { value }, title)));
-  const filters = h('details', { class: 'filters' }, h('summary', {}, 'Filters'), h('div', {}, chosen.map(([name, title]) => select(name, title)), fixed.map(([name, title]) => select(name, title))));
+  const sort = h(
+    'select',
+    { id: 'sort', 'aria-label': 'Sort', onchange: () => change({ sort: sort.value === 'order' ? '' : sort.value }) },
+    sorts.map(([value, title]) => h('option', { value }, title)),
+  );
+  const filters = h(
+    'details',
+    { class: 'filters' },
+    h('summary', {}, 'Filters'),
+    h(
+      'div',
+      {},
+      chosen.map(([name, title]) => select(name, title)),
+      fixed.map(([name, title]) => select(name, title)),
+    ),
+  );
   filters.open = matchMedia('(min-width: 900px)').matches;
   const chips = h('div', { class: 'chips' });
   const status = h('p', { class: 'status', role: 'status' }, 'Reading the run …');
@@ -77,24 +125,47 @@ export function recordsView(main, go) {
   const pager = h('nav', { class: 'pager', 'aria-label': 'Pages of records' });
   main.append(
     h('h1', { class: 'quiet' }, 'Records'),
-    h('div', { class: 'browse' }, filters, h('div', { class: 'found' }, h('div', { class: 'bar' }, search, sort), chips, status, h('div', { class: 'scroll' }, table), pager)),
+    h(
+      'div',
+      { class: 'browse' },
+      filters,
+      h('div', { class: 'found' }, h('div', { class: 'bar' }, search, sort), chips, status, h('div', { class: 'scroll' }, table), pager),
+    ),
   );
 
   /** @param {any} page */
   const draw = (page) => {
     total = page.total;
     const offset = Number(params['offset'] ?? 0);
-    status.textContent = total === 0 ? 'No record fits.' : `${count(offset + 1)}–${count(offset + page.rows.length)} of ${plural(total, 'record')}`;
+    status.textContent =
+      total === 0 ? 'No record fits.' : `${count(offset + 1)}–${count(offset + page.rows.length)} of ${plural(total, 'record')}`;
     table.replaceChildren(
-      h('thead', {}, h('tr', {}, ['Prompt and answer', 'Category', 'Label', 'Answer is', 'Cites', 'Score'].map((title) => h('th', { scope: 'col' }, title)))),
-      h('tbody', {}, page.rows.map((/** @type {any} */ row, /** @type {number} */ i) => tableRow(row, address('/trace', { key: row.key, ...filtersOf(params), at: offset + i })))),
+      h(
+        'thead',
+        {},
+        h(
+          'tr',
+          {},
+          ['Prompt and answer', 'Category', 'Label', 'Answer is', 'Cites', 'Score'].map((title) => h('th', { scope: 'col' }, title)),
+        ),
+      ),
+      h(
+        'tbody',
+        {},
+        page.rows.map((/** @type {any} */ row, /** @type {number} */ i) =>
+          tableRow(row, address('/trace', { key: row.key, ...filtersOf(params), at: offset + i })),
+        ),
+      ),
     );
     pager.replaceChildren(
       h('button', { type: 'button', id: 'previous', disabled: offset === 0, onclick: () => turn(-1) }, '← Previous'),
       h('button', { type: 'button', id: 'next', disabled: offset + page.rows.length >= total, onclick: () => turn(1) }, 'Next →'),
     );
     pager.hidden = total <= pageSize;
-    if (focusNext !== null) links().at(focusNext === 'first' ? 0 : -1)?.focus();
+    if (focusNext !== null)
+      links()
+        .at(focusNext === 'first' ? 0 : -1)
+        ?.focus();
     focusNext = null;
   };
 
@@ -152,7 +223,12 @@ export function recordsView(main, go) {
 
 /** @param {any} row @param {string} href */
 function tableRow(row, href) {
-  const from = row.source === 'eval' ? [row.arm, row.suite] : row.source === 'rl' ? ['RL', `step ${row.step}`, `sample ${row.sample + 1}`] : ['stage 1', `sample ${row.sample + 1}`];
+  const from =
+    row.source === 'eval'
+      ? [row.arm, row.suite]
+      : row.source === 'rl'
+        ? ['RL', `step ${row.step}`, `sample ${row.sample + 1}`]
+        : ['stage 1', `sample ${row.sample + 1}`];
   const other = row.ideal !== null && row.kind !== null && row.ideal !== row.kind;
   return h(
     'tr',
@@ -162,7 +238,13 @@ function tableRow(row, href) {
       { class: 'what' },
       h('a', { class: 'open', href }, h('span', { class: 'prompt' }, row.prompt ?? '–')),
       h('span', { class: 'answer' }, row.answer === '' ? 'no answer' : row.answer),
-      h('small', {}, [...from, row.technique !== null && row.technique !== 'none' && row.technique].filter(Boolean).join(' · '), row.kept && h('span', { class: 'tag' }, 'kept'), human(row.human)),
+      h(
+        'small',
+        {},
+        [...from, row.technique !== null && row.technique !== 'none' && row.technique].filter(Boolean).join(' · '),
+        row.kept && h('span', { class: 'tag' }, 'kept'),
+        human(row.human),
+      ),
     ),
     h('td', { 'data-title': 'Category' }, row.category),
     h('td', { 'data-title': 'Label' }, word(row.ideal)),
@@ -174,20 +256,43 @@ function tableRow(row, href) {
 
 /** @param {HTMLElement} chips @param {Params} params @param {(change: Record<string, string>) => void} change */
 function drawChips(chips, params, change) {
-  const title = (/** @type {string} */ name) => [...chosen, ...fixed].find(([one]) => one === name)?.[1] ?? (name === 'q' ? 'Search' : 'Prompt');
+  const title = (/** @type {string} */ name) =>
+    [...chosen, ...fixed].find(([one]) => one === name)?.[1] ?? (name === 'q' ? 'Search' : 'Prompt');
   const given = Object.entries(params).filter(([name]) => filterNames.includes(name));
   chips.replaceChildren(
     ...given.map(([name, value]) =>
-      h('button', { type: 'button', id: `chip-${name}`, 'aria-label': `Remove ${title(name)} ${value}`, onclick: () => change({ [name]: '' }) }, h('span', {}, `${title(name)}: `), name === 'q' ? value : word(value), h('i', { 'aria-hidden': 'true' }, ' ×')),
+      h(
+        'button',
+        { type: 'button', id: `chip-${name}`, 'aria-label': `Remove ${title(name)} ${value}`, onclick: () => change({ [name]: '' }) },
+        h('span', {}, `${title(name)}: `),
+        name === 'q' ? value : word(value),
+        h('i', { 'aria-hidden': 'true' }, ' ×'),
+      ),
     ),
-    ...(given.length > 1 ? [h('button', { type: 'button', id: 'chip-all', class: 'clear', onclick: () => change(Object.fromEntries(given.map(([name]) => [name, '']))) }, 'Clear all')] : []),
+    ...(given.length > 1
+      ? [
+          h(
+            'button',
+            {
+              type: 'button',
+              id: 'chip-all',
+              class: 'clear',
+              onclick: () => change(Object.fromEntries(given.map(([name]) => [name, '']))),
+            },
+            'Clear all',
+          ),
+        ]
+      : []),
   );
 }
 
 /** @param {Map<string, HTMLSelectElement>} selects @param {Params} params @param {Record<string, {value: string, count: number}[]>} facets */
 function drawChoices(selects, params, facets) {
   for (const [name, element] of selects) {
-    const choices = facets[name]?.map(({ value, count: n }) => ({ value, text: `${word(value)}  (${count(n)})` })) ?? fixed.find(([one]) => one === name)?.[2].map(([value, text]) => ({ value, text })) ?? [];
+    const choices =
+      facets[name]?.map(({ value, count: n }) => ({ value, text: `${word(value)}  (${count(n)})` })) ??
+      fixed.find(([one]) => one === name)?.[2].map(([value, text]) => ({ value, text })) ??
+      [];
     const now = params[name];
     if (now !== undefined && !choices.some(({ value }) => value === now)) choices.push({ value: now, text: `${word(now)}  (0)` });
     const label = /** @type {HTMLElement} */ (element.parentElement);

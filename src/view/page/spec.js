@@ -64,8 +64,16 @@ export function specView(main, go) {
 
 /** @param {HTMLElement} body @param {any} spec @param {Record<string, string | undefined>} part */
 function draw(body, spec, part) {
-  const most = Math.max(1, ...[...spec.styles, ...spec.categories.flatMap((/** @type {any} */ c) => c.entries)].map((one) => one.use.cited));
-  const entries = (/** @type {any[]} */ list) => h('div', { class: 'entries' }, list.map((one) => entry(one, part, most)));
+  const most = Math.max(
+    1,
+    ...[...spec.styles, ...spec.categories.flatMap((/** @type {any} */ c) => c.entries)].map((one) => one.use.cited),
+  );
+  const entries = (/** @type {any[]} */ list) =>
+    h(
+      'div',
+      { class: 'entries' },
+      list.map((one) => entry(one, part, most)),
+    );
   body.replaceChildren(
     h(
       'div',
@@ -89,18 +97,44 @@ function draw(body, spec, part) {
             { id: `category-${c.name}` },
             h('h2', {}, c.title),
             h('p', { class: 'summary' }, c.summary),
-            c.definitions.length > 0 && h('details', {}, h('summary', {}, 'Definitions'), h('dl', {}, c.definitions.map((/** @type {any} */ d) => [h('dt', {}, d.term), h('dd', {}, d.text)]))),
+            c.definitions.length > 0 &&
+              h(
+                'details',
+                {},
+                h('summary', {}, 'Definitions'),
+                h(
+                  'dl',
+                  {},
+                  c.definitions.map((/** @type {any} */ d) => [h('dt', {}, d.term), h('dd', {}, d.text)]),
+                ),
+              ),
             entries(c.entries),
           ),
         ),
-        h('section', { id: 'general' }, h('h2', {}, 'Principles and styles'), h('ul', {}, spec.principles.map((/** @type {string} */ text) => h('li', {}, text))), entries(spec.styles)),
+        h(
+          'section',
+          { id: 'general' },
+          h('h2', {}, 'Principles and styles'),
+          h(
+            'ul',
+            {},
+            spec.principles.map((/** @type {string} */ text) => h('li', {}, text)),
+          ),
+          entries(spec.styles),
+        ),
         spec.unknown.length > 0 &&
           h(
             'section',
             { id: 'unknown' },
             h('h2', {}, 'Codes of no clause'),
             h('p', { class: 'note' }, 'Cited, but not in the policy.'),
-            h('p', { class: 'chips' }, spec.unknown.map((/** @type {any} */ one) => h('a', { href: address('/records', { ...part, clause: one.code }) }, `${one.code} ${count(one.cited)}`))),
+            h(
+              'p',
+              { class: 'chips' },
+              spec.unknown.map((/** @type {any} */ one) =>
+                h('a', { href: address('/records', { ...part, clause: one.code }) }, `${one.code} ${count(one.cited)}`),
+              ),
+            ),
           ),
       ),
     ),
@@ -111,11 +145,28 @@ function draw(body, spec, part) {
 function entry(one, part, most) {
   const { cited, followed, violated, overApplied } = one.use;
   const number = (/** @type {string} */ title, /** @type {number} */ n, /** @type {string} */ use, /** @type {string} */ sort) =>
-    h('span', { class: n === 0 ? 'zero' : sort }, n === 0 ? h('b', {}, 0) : h('a', { href: address('/records', { ...part, clause: one.code, use }) }, count(n)), ` ${title}`);
+    h(
+      'span',
+      { class: n === 0 ? 'zero' : sort },
+      n === 0 ? h('b', {}, 0) : h('a', { href: address('/records', { ...part, clause: one.code, use }) }, count(n)),
+      ` ${title}`,
+    );
   return h(
     'article',
     { class: `entry${cited === 0 ? ' unused' : ''}`, id: `entry-${one.code}`, tabindex: -1 },
-    h('header', {}, h('b', { class: 'code' }, one.code), h('span', { class: `ruling ${one.ruling}` }, one.sort === 'style' ? `style for ${word(one.ruling)}` : { comply: 'allowed', refuse: 'disallowed', 'safe-complete': 'safe completion' }[/** @type {'comply'} */ (one.ruling)]), one.sort === 'clause' && h('h3', {}, one.subject)),
+    h(
+      'header',
+      {},
+      h('b', { class: 'code' }, one.code),
+      h(
+        'span',
+        { class: `ruling ${one.ruling}` },
+        one.sort === 'style'
+          ? `style for ${word(one.ruling)}`
+          : { comply: 'allowed', refuse: 'disallowed', 'safe-complete': 'safe completion' }[/** @type {'comply'} */ (one.ruling)],
+      ),
+      one.sort === 'clause' && h('h3', {}, one.subject),
+    ),
     h('p', {}, one.text),
     h(
       'div',
@@ -134,10 +185,26 @@ function entry(one, part, most) {
           { viewBox: '0 0 100 5', preserveAspectRatio: 'none', 'aria-hidden': 'true' },
           svg('rect', { class: 'up', width: (100 * followed) / most, height: 5 }),
           svg('rect', { class: 'down', x: (100 * followed) / most, width: (100 * violated) / most, height: 5 }),
-          svg('rect', { class: 'none', x: (100 * (followed + violated)) / most, width: (100 * (cited - followed - violated)) / most, height: 5 }),
+          svg('rect', {
+            class: 'none',
+            x: (100 * (followed + violated)) / most,
+            width: (100 * (cited - followed - violated)) / most,
+            height: 5,
+          }),
         ),
     ),
     (one.rationale !== null || one.examples.length > 0 || one.exclusions.length > 0) &&
-      h('details', {}, h('summary', {}, 'Why, examples'), one.rationale !== null && h('p', {}, one.rationale), h('ul', {}, one.examples.map((/** @type {string} */ text) => h('li', {}, text)), one.exclusions.map((/** @type {string} */ text) => h('li', { class: 'exclusion' }, text)))),
+      h(
+        'details',
+        {},
+        h('summary', {}, 'Why, examples'),
+        one.rationale !== null && h('p', {}, one.rationale),
+        h(
+          'ul',
+          {},
+          one.examples.map((/** @type {string} */ text) => h('li', {}, text)),
+          one.exclusions.map((/** @type {string} */ text) => h('li', { class: 'exclusion' }, text)),
+        ),
+      ),
   );
 }

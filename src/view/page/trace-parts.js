@@ -21,16 +21,31 @@ export function reading(record) {
   return h(
     'div',
     { class: `reading ${rl ? 'rl' : record.source}` },
-    h('p', { class: `rail-title ${seen ? 'seen' : ''}` }, top, rl && request !== null && h('span', {}, ' – the two parts with a solid edge, and the policy of the category')),
-    h('section', { class: `part ${seen ? 'seen' : ''}` }, messages.map((message) => [h('h2', {}, message.role), h('div', { class: 'text' }, message.content)])),
+    h(
+      'p',
+      { class: `rail-title ${seen ? 'seen' : ''}` },
+      top,
+      rl && request !== null && h('span', {}, ' – the two parts with a solid edge, and the policy of the category'),
+    ),
+    h(
+      'section',
+      { class: `part ${seen ? 'seen' : ''}` },
+      messages.map((message) => [h('h2', {}, message.role), h('div', { class: 'text' }, message.content)]),
+    ),
     h(
       'section',
       { class: `part cot ${rl ? 'unseen' : seen ? 'seen' : ''}` },
       h('h2', {}, 'chain of thought', rl && h('span', { class: 'hidden-note' }, 'never shown to the judge in RL')),
       record.cot === null ? h('div', { class: 'text none' }, 'none') : h('div', { class: 'text' }, record.pieces.map(piece)),
     ),
-    h('section', { class: `part ${seen ? 'seen' : ''}` }, h('h2', {}, 'answer'), h('div', { class: `text${record.answer === '' ? ' none' : ''}` }, (request?.answer ?? record.answer) || 'none')),
-    request !== null && h('details', {}, h('summary', {}, 'The judge’s request, as recorded'), h('pre', {}, JSON.stringify(request, null, 2))),
+    h(
+      'section',
+      { class: `part ${seen ? 'seen' : ''}` },
+      h('h2', {}, 'answer'),
+      h('div', { class: `text${record.answer === '' ? ' none' : ''}` }, (request?.answer ?? record.answer) || 'none'),
+    ),
+    request !== null &&
+      h('details', {}, h('summary', {}, 'The judge’s request, as recorded'), h('pre', {}, JSON.stringify(request, null, 2))),
   );
 }
 
@@ -42,7 +57,8 @@ function piece({ text, citation, code }) {
     const beside = card?.closest('aside');
     card?.classList.toggle('lit', on);
     // Beside the text the card comes into view; below it, on a narrow screen, only a click goes there.
-    if (on && beside && card && getComputedStyle(beside).position === 'sticky') beside.scrollTop += card.getBoundingClientRect().top - beside.getBoundingClientRect().top - 60;
+    if (on && beside && card && getComputedStyle(beside).position === 'sticky')
+      beside.scrollTop += card.getBoundingClientRect().top - beside.getBoundingClientRect().top - 60;
   };
   return h(
     'mark',
@@ -87,7 +103,21 @@ export function cited(record) {
         clause === undefined
           ? h('p', {}, 'The policy has no clause of this code.')
           : [
-              h('p', {}, h('span', { class: `ruling ${clause.ruling}` }, clause.sort === 'style' ? `style for ${word(clause.ruling)}` : { comply: 'allowed', refuse: 'disallowed', 'safe-complete': 'safe completion' }[/** @type {'comply'} */ (clause.ruling)]), ' ', clause.sort === 'clause' && h('b', {}, clause.subject)),
+              h(
+                'p',
+                {},
+                h(
+                  'span',
+                  { class: `ruling ${clause.ruling}` },
+                  clause.sort === 'style'
+                    ? `style for ${word(clause.ruling)}`
+                    : { comply: 'allowed', refuse: 'disallowed', 'safe-complete': 'safe completion' }[
+                        /** @type {'comply'} */ (clause.ruling)
+                      ],
+                ),
+                ' ',
+                clause.sort === 'clause' && h('b', {}, clause.subject),
+              ),
               h('p', {}, clause.text),
               clause.rationale !== null && h('p', { class: 'note' }, clause.rationale),
               h('a', { href: `/spec?code=${encodeURIComponent(code)}` }, 'In the policy'),
@@ -107,24 +137,45 @@ export function runs(record) {
       'section',
       { class: 'panel' },
       h('h2', {}, 'Reward'),
-      h('p', {}, `${word(rollout.outcome)}; reward ${rate(rollout.reward)}, advantage ${rollout.advantage === null ? 'none: not trained on' : rollout.advantage.toFixed(3)}; ${rollout.tokens} tokens`),
+      h(
+        'p',
+        {},
+        `${word(rollout.outcome)}; reward ${rate(rollout.reward)}, advantage ${rollout.advantage === null ? 'none: not trained on' : rollout.advantage.toFixed(3)}; ${rollout.tokens} tokens`,
+      ),
     );
-  if (record.source === 'eval') return record.faults.length > 0 && h('section', { class: 'panel' }, h('h2', {}, 'Faults found'), h('ul', {}, record.faults.map((/** @type {string} */ fault) => h('li', {}, fault))));
+  if (record.source === 'eval')
+    return (
+      record.faults.length > 0 &&
+      h(
+        'section',
+        { class: 'panel' },
+        h('h2', {}, 'Faults found'),
+        h(
+          'ul',
+          {},
+          record.faults.map((/** @type {string} */ fault) => h('li', {}, fault)),
+        ),
+      )
+    );
   if (record.runs.length === 0) return false;
   return h(
     'section',
     { class: 'judge' },
     h('h2', {}, `Judge, ${record.runs.length} ${record.runs.length === 1 ? 'run' : 'runs'}`),
     h('p', { class: 'note' }, 'The lowest counts; one unscored run leaves it unscored.'),
-    h('div', { class: 'runs' }, record.runs.map((/** @type {any} */ run, /** @type {number} */ i) =>
-      h(
-        'article',
-        { class: 'run' },
-        h('header', {}, h('b', {}, `Run ${i + 1}`), score({ score: run.score, state: 'unscored' })),
-        run.unscored && h('p', { class: 'bad' }, run.unscored),
-        run.rationale !== '' && h('p', { class: 'text' }, run.rationale),
+    h(
+      'div',
+      { class: 'runs' },
+      record.runs.map((/** @type {any} */ run, /** @type {number} */ i) =>
+        h(
+          'article',
+          { class: 'run' },
+          h('header', {}, h('b', {}, `Run ${i + 1}`), score({ score: run.score, state: 'unscored' })),
+          run.unscored && h('p', { class: 'bad' }, run.unscored),
+          run.rationale !== '' && h('p', { class: 'text' }, run.rationale),
+        ),
       ),
-    )),
+    ),
   );
 }
 
@@ -140,7 +191,13 @@ export function checks(record) {
       { class: 'checks' },
       Object.entries(record.checks).map(([name, value]) => {
         const good = name === 'leaksSpec' ? !value : value;
-        return h('li', { class: value === null ? 'none' : good ? 'good' : 'bad' }, h('span', { 'aria-hidden': 'true' }, value === null ? '·' : good ? '✓' : '✗'), name === 'leaksSpec' ? (value ? word(name) : 'does not speak of the policy text') : word(name), h('span', { class: 'sr' }, value === null ? ': nothing to check' : good ? ': holds' : ': fails'));
+        return h(
+          'li',
+          { class: value === null ? 'none' : good ? 'good' : 'bad' },
+          h('span', { 'aria-hidden': 'true' }, value === null ? '·' : good ? '✓' : '✗'),
+          name === 'leaksSpec' ? (value ? word(name) : 'does not speak of the policy text') : word(name),
+          h('span', { class: 'sr' }, value === null ? ': nothing to check' : good ? ': holds' : ': fails'),
+        );
       }),
     ),
     record.source === 'rl' && h('p', { class: 'note' }, 'Made here to be read. They are no part of the reward.'),
@@ -162,7 +219,15 @@ export function related(record) {
         h(
           'li',
           {},
-          h('a', { href: address('/trace', { key: one.key }) }, one.source === 'eval' ? `${one.arm}, ${one.suite}` : one.source === 'rl' ? `RL step ${one.step}, ${one.sample + 1}` : `stage 1, ${one.sample + 1}`),
+          h(
+            'a',
+            { href: address('/trace', { key: one.key }) },
+            one.source === 'eval'
+              ? `${one.arm}, ${one.suite}`
+              : one.source === 'rl'
+                ? `RL step ${one.step}, ${one.sample + 1}`
+                : `stage 1, ${one.sample + 1}`,
+          ),
           h('small', {}, word(one.kind)),
           score(one),
         ),

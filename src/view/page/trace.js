@@ -11,7 +11,8 @@ export function traceView(main, go) {
   /** @type {Params} */
   let params = {};
   let shown = '';
-  const list = () => address('/records', { ...filtersOf(params), offset: Math.floor(Number(params['at'] ?? 0) / pageSize) * pageSize || undefined });
+  const list = () =>
+    address('/records', { ...filtersOf(params), offset: Math.floor(Number(params['at'] ?? 0) / pageSize) * pageSize || undefined });
 
   /** @param {1 | -1} by */
   async function step(by) {
@@ -38,7 +39,14 @@ export function traceView(main, go) {
   async function draw() {
     const record = await get('trace', { key: params['key'] });
     shown = params['key'] ?? '';
-    main.replaceChildren(page(record, { list: list(), walk: params['at'] !== undefined, step: (by) => void step(by), judge: (verdict) => void judge(record, verdict) }));
+    main.replaceChildren(
+      page(record, {
+        list: list(),
+        walk: params['at'] !== undefined,
+        step: (by) => void step(by),
+        judge: (verdict) => void judge(record, verdict),
+      }),
+    );
     document.title = `${String(record.prompt ?? 'Trace').slice(0, 60)} – deliberate`;
   }
 
@@ -56,7 +64,8 @@ export function traceView(main, go) {
       else if (key === 'u') {
         const url = new URL(list(), location.href);
         go(url.pathname, Object.fromEntries(url.searchParams));
-      } else if (key === '+' || key === '-') /** @type {HTMLElement | null} */ (main.querySelector(key === '+' ? '#good' : '#bad'))?.click();
+      } else if (key === '+' || key === '-')
+        /** @type {HTMLElement | null} */ (main.querySelector(key === '+' ? '#good' : '#bad'))?.click();
       else return false;
       return true;
     },
@@ -65,7 +74,11 @@ export function traceView(main, go) {
 
 /** @param {any} record @param {{list: string, walk: boolean, step: (by: 1 | -1) => void, judge: (verdict: 0 | 1 | null) => void}} does */
 function page(record, does) {
-  const from = { generate: `stage 1, sample ${record.sample + 1}`, rl: `RL, step ${record.step}, sample ${record.sample + 1}`, eval: `${record.arm}, ${record.suite}` }[/** @type {'rl'} */ (record.source)];
+  const from = {
+    generate: `stage 1, sample ${record.sample + 1}`,
+    rl: `RL, step ${record.step}, sample ${record.sample + 1}`,
+    eval: `${record.arm}, ${record.suite}`,
+  }[/** @type {'rl'} */ (record.source)];
   return h(
     'div',
     { class: 'trace' },
@@ -93,7 +106,19 @@ function page(record, does) {
         human(record.human),
       ),
     ),
-    h('div', { class: 'columns' }, h('div', { class: 'main' }, reading(record), runs(record)), h('aside', { 'aria-label': 'Clauses, verdict and checks' }, cited(record), verdict(record, does.judge), checks(record), related(record))),
+    h(
+      'div',
+      { class: 'columns' },
+      h('div', { class: 'main' }, reading(record), runs(record)),
+      h(
+        'aside',
+        { 'aria-label': 'Clauses, verdict and checks' },
+        cited(record),
+        verdict(record, does.judge),
+        checks(record),
+        related(record),
+      ),
+    ),
   );
 }
 
@@ -118,7 +143,12 @@ function verdict(record, judge) {
             h('button', { type: 'button', id: 'bad', 'aria-pressed': String(now === 0), onclick: () => judge(0) }, '✗ Bad'),
             now !== null && h('button', { type: 'button', id: 'take-back', class: 'clear', onclick: () => judge(null) }, 'Take back'),
           ),
-          h('label', { class: 'note-field' }, h('span', {}, 'Note'), h('textarea', { id: 'note', rows: 2, maxlength: 4000 }, now === null ? '' : (record.override?.note ?? ''))),
+          h(
+            'label',
+            { class: 'note-field' },
+            h('span', {}, 'Note'),
+            h('textarea', { id: 'note', rows: 2, maxlength: 4000 }, now === null ? '' : (record.override?.note ?? '')),
+          ),
         ]
       : h('p', { class: 'note' }, 'To give one, open the link with the token that `deliberate view` printed.'),
     stale && h('p', { class: 'note' }, `A verdict of ${String(record.override.at).slice(0, 10)} was for another answer.`),
