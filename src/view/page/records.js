@@ -1,57 +1,12 @@
 /** The table of records: filters with counts, search, sort, keys; everything stands in the address. */
 import { address, get } from './api.js';
 import { count, h, human, plural, score, word } from './dom.js';
+import { chosen, drawChips, drawChoices, filtersOf, fixed } from './filters.js';
 
 /** @typedef {import('./app.js').Params} Params */
 
 export const pageSize = 50;
 
-/** Filters with choices that the server counts. @type {[string, string][]} */
-const chosen = [
-  ['source', 'Made in'],
-  ['arm', 'Arm'],
-  ['suite', 'Suite'],
-  ['category', 'Category'],
-  ['label', 'Label'],
-  ['technique', 'Technique'],
-  ['decision', 'Decision'],
-  ['kind', 'Answer is'],
-  ['score', 'Score'],
-  ['clause', 'Cited clause'],
-  ['fault', 'Fault'],
-];
-/** Filters with fixed choices. @type {[string, string, [string, string][]][]} */
-const fixed = [
-  [
-    'use',
-    'Clause was',
-    [
-      ['followed', 'followed'],
-      ['violated', 'violated'],
-      ['over-applied', 'over-applied'],
-      ['unclear', 'unclear'],
-    ],
-  ],
-  [
-    'kept',
-    'Kept for SFT',
-    [
-      ['yes', 'yes'],
-      ['no', 'no'],
-    ],
-  ],
-  [
-    'human',
-    'People say',
-    [
-      ['any', 'anything'],
-      ['good', 'good'],
-      ['bad', 'bad'],
-      ['disagrees', 'other than the score'],
-    ],
-  ],
-];
-const filterNames = [...chosen.map(([name]) => name), ...fixed.map(([name]) => name), 'q', 'promptId'];
 /** @type {[string, string][]} */
 const sorts = [
   ['order', 'as made'],
@@ -62,10 +17,6 @@ const sorts = [
   ['length', 'longest answer first'],
   ['prompt', 'by prompt'],
 ];
-
-/** The filters among the parameters of an address. @param {Params} params @returns {Params} */
-export const filtersOf = (params) =>
-  Object.fromEntries(Object.entries(params).filter(([name]) => filterNames.includes(name) || name === 'sort'));
 
 /** @param {HTMLElement} main @param {import('./app.js').Go} go @returns {import('./app.js').View} */
 export function recordsView(main, go) {
@@ -179,6 +130,8 @@ export function recordsView(main, go) {
   };
 
   const links = () => /** @type {HTMLElement[]} */ ([...table.querySelectorAll('tbody a.open')]);
+  /** Elsewhere the arrows scroll, as they should. */
+  const inList = () => table.contains(document.activeElement);
   /** @param {1 | -1} by */
   const move = (by) => {
     const all = links();
@@ -211,8 +164,8 @@ export function recordsView(main, go) {
     },
     key(key) {
       if (key === '/') search.focus();
-      else if (key === 'j' || key === 'ArrowDown') move(1);
-      else if (key === 'k' || key === 'ArrowUp') move(-1);
+      else if (key === 'j' || (key === 'ArrowDown' && inList())) move(1);
+      else if (key === 'k' || (key === 'ArrowUp' && inList())) move(-1);
       else if (key === 'n') turn(1);
       else if (key === 'p') turn(-1);
       else return false;
@@ -252,54 +205,4 @@ function tableRow(row, href) {
     h('td', { 'data-title': 'Cites', class: 'codes' }, row.codes.length === 0 ? '–' : row.codes.join(' ')),
     h('td', { 'data-title': 'Score' }, score(row)),
   );
-}
-
-/** @param {HTMLElement} chips @param {Params} params @param {(change: Record<string, string>) => void} change */
-function drawChips(chips, params, change) {
-  const title = (/** @type {string} */ name) =>
-    [...chosen, ...fixed].find(([one]) => one === name)?.[1] ?? (name === 'q' ? 'Search' : 'Prompt');
-  const given = Object.entries(params).filter(([name]) => filterNames.includes(name));
-  chips.replaceChildren(
-    ...given.map(([name, value]) =>
-      h(
-        'button',
-        { type: 'button', id: `chip-${name}`, 'aria-label': `Remove ${title(name)} ${value}`, onclick: () => change({ [name]: '' }) },
-        h('span', {}, `${title(name)}: `),
-        name === 'q' ? value : word(value),
-        h('i', { 'aria-hidden': 'true' }, ' ×'),
-      ),
-    ),
-    ...(given.length > 1
-      ? [
-          h(
-            'button',
-            {
-              type: 'button',
-              id: 'chip-all',
-              class: 'clear',
-              onclick: () => change(Object.fromEntries(given.map(([name]) => [name, '']))),
-            },
-            'Clear all',
-          ),
-        ]
-      : []),
-  );
-}
-
-/** @param {Map<string, HTMLSelectElement>} selects @param {Params} params @param {Record<string, {value: string, count: number}[]>} facets */
-function drawChoices(selects, params, facets) {
-  for (const [name, element] of selects) {
-    const choices =
-      facets[name]?.map(({ value, count: n }) => ({ value, text: `${word(value)}  (${count(n)})` })) ??
-      fixed.find(([one]) => one === name)?.[2].map(([value, text]) => ({ value, text })) ??
-      [];
-    const now = params[name];
-    if (now !== undefined && !choices.some(({ value }) => value === now)) choices.push({ value: now, text: `${word(now)}  (0)` });
-    const label = /** @type {HTMLElement} */ (element.parentElement);
-    label.classList.toggle('set', now !== undefined);
-    // A filter with nothing to choose is only in the way.
-    label.hidden = now === undefined && choices.length < 2 && !fixed.some(([one]) => one === name);
-    element.replaceChildren(h('option', { value: '' }, 'any'), ...choices.map(({ value, text }) => h('option', { value }, text)));
-    element.value = now ?? '';
-  }
 }

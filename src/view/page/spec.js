@@ -74,6 +74,8 @@ function draw(body, spec, part) {
       { class: 'entries' },
       list.map((one) => entry(one, part, most)),
     );
+  // What was opened stays open when the numbers change.
+  const open = new Set([...body.querySelectorAll('details[open] > summary')].map((one) => one.getAttribute('data-key')));
   body.replaceChildren(
     h(
       'div',
@@ -101,7 +103,7 @@ function draw(body, spec, part) {
               h(
                 'details',
                 {},
-                h('summary', {}, 'Definitions'),
+                h('summary', { 'data-key': `definitions-${c.name}` }, 'Definitions'),
                 h(
                   'dl',
                   {},
@@ -139,6 +141,8 @@ function draw(body, spec, part) {
       ),
     ),
   );
+  for (const summary of body.querySelectorAll('summary'))
+    if (open.has(summary.getAttribute('data-key'))) /** @type {HTMLDetailsElement} */ (summary.parentElement).open = true;
 }
 
 /** @param {any} one @param {Record<string, string | undefined>} part @param {number} most */
@@ -197,7 +201,7 @@ function entry(one, part, most) {
       h(
         'details',
         {},
-        h('summary', {}, 'Why, examples'),
+        h('summary', { 'data-key': `why-${one.code}` }, 'Why, examples'),
         one.rationale !== null && h('p', {}, one.rationale),
         h(
           'ul',

@@ -1,7 +1,8 @@
 /** One record: conversation, CoT with its clauses, answer, and who saw and said what. */
 import { address, get, mayWrite, post } from './api.js';
 import { h, human, score, word } from './dom.js';
-import { filtersOf, pageSize } from './records.js';
+import { filtersOf } from './filters.js';
+import { pageSize } from './records.js';
 import { checks, cited, reading, related, runs } from './trace-parts.js';
 
 /** @typedef {import('./app.js').Params} Params */
