@@ -9,7 +9,7 @@ import type { TrainingExample, TrainingGroup } from './group.js';
  * is a style due, what follows); the rest of a line is copied and soon costs nothing. Answers are one of many good ones, so
  * their loss stays high whatever is learnt, and at full weight it drowns the choices (docs/LOG.md).
  */
-export const weights = { reasoning: 1, choice: 4, answer: 0.2, ownAnswer: 0.06, verdict: 1, found: 4, grade: 6 } as const;
+export const weights = { reasoning: 1, choice: 4, answer: 0.2, ownAnswer: 0.06, verdict: 1, found: 6, grade: 6 } as const;
 /** So that the gradient of a step has a norm near one. */
 const scale = 1 / 64;
 

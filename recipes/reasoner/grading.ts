@@ -25,8 +25,7 @@ const flawsOf: Record<Grade, readonly Flaw[]> = {
   5: ['none'],
   3: ['lecture', 'names policy', 'style'],
   2: ['other clause', 'other request'],
-  // The wrong kind is what a judge is for, so it comes most often.
-  1: ['wrong kind', 'wrong kind', 'wrong kind', 'off topic', 'gibberish', 'talks to judge'],
+  1: ['wrong kind', 'wrong kind', 'wrong kind', 'off topic', 'gibberish', 'gibberish', 'talks to judge'],
 };
 
 export interface GradeExample {

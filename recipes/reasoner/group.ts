@@ -57,8 +57,8 @@ const rulings = [
   ['none', 0.25],
 ] as const;
 
-/** Grades asked for, half of them good. */
-const gradeOrder: readonly Grade[] = [5, 1, 5, 1, 5, 3, 5, 1, 2];
+/** Grades asked for. Good ones are the easiest to draw, so they come often enough as what is left. */
+const gradeOrder: readonly Grade[] = [5, 1, 3, 1, 5, 3, 1, 2];
 
 /** One group. The same state of `random`, topics and answers give the same group. */
 export function makeGroup(random: Random, families: readonly Family[], answerOf: AnswerOf, options: GroupOptions = {}): TrainingGroup {
@@ -83,6 +83,7 @@ export function makeGroup(random: Random, families: readonly Family[], answerOf:
       const other = questions[(i + 1) % questions.length] ?? null;
       const graded =
         tries(8, () => drawGrading(random, question, { policy, answerOf, other }, wanted[i])) ??
+        tries(4, () => drawGrading(random, question, { policy, answerOf, other }, 1)) ??
         tries(8, () => drawGrading(random, question, { policy, answerOf, other }));
       if (graded !== null) return gradeExample(question, graded);
     }

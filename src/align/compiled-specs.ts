@@ -22,7 +22,7 @@ export class CompiledSpecs {
 
   constructor(
     readonly spec: Spec,
-    private readonly options: Pick<CompileOptions, 'maxTokens' | 'parts' | 'countTokens'>,
+    readonly options: Pick<CompileOptions, 'maxTokens' | 'parts' | 'countTokens' | 'summaries'>,
   ) {}
 
   private compiled(category: string): { text: string; tokens: number } {

@@ -10,7 +10,7 @@ import { answerMatches, checkCompletion } from './check.js';
 import { repairCitations } from './repair.js';
 import { sharedLayout } from './generation-prompt.js';
 import type { JudgeForm, JudgeOptions, JudgeSubject } from './judge-form.js';
-import { gradePrefill, grades, gradeTurn, pickDelimiter, scoreOfGrade } from './judge-turns.js';
+import { gradeCeiling, gradePrefill, grades, gradeTurn, pickDelimiter, scoreOfGrade } from './judge-turns.js';
 import { seedFrom } from './stage.js';
 
 interface Reading {
@@ -41,7 +41,9 @@ export class GradeJudge implements JudgeForm {
     const { verdict, logprobs } = await this.grade(subject, reading, run);
     const rationale = `${reading.cot}\n${verdict}`;
     const expected = logprobs === null ? null : expectedGrade(logprobs);
-    if (expected !== null) return { score: scoreOfGrade(expected), rationale, ...agreement };
+    if (expected !== null) {
+      return { score: scoreOfGrade(Math.min(expected, gradeCeiling(verdict, reading.decision))), rationale, ...agreement };
+    }
     const unscored = logprobs === null ? 'the verdict came to no grade' : 'the engine gave no probabilities of the grades';
     return { score: null, rationale, unscored, ...agreement };
   }

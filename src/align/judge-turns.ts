@@ -26,6 +26,18 @@ export function writeVerdict({ wanted, got, style, reasoning }: Verdict): string
   return `Wanted: ${decisionWords[wanted]}. Got: ${word}. Style: ${style}. ${reasoning === undefined ? '' : `Reasoning: ${reasoning}. `}`;
 }
 
+/**
+ * The highest grade that agrees with what a verdict says: a small judge finds more than it grades by. 1 for another kind than
+ * the reading decided, 2 for wrong reasoning, 3 for a wrong style.
+ */
+export function gradeCeiling(verdict: string, wanted: ResponseKind): number {
+  const said = (what: string) => new RegExp(`\\b${what}: ([^.]*)\\.`).exec(verdict)?.[1];
+  const [got, reasoning, style] = [said('Got'), said('Reasoning'), said('Style')];
+  if (got !== undefined && got !== decisionWords[wanted]) return 1;
+  if (reasoning !== undefined && reasoning !== 'right') return 2;
+  return style !== undefined && style !== 'kept' ? 3 : 5;
+}
+
 /** Stands before the grade, which is the next token. */
 export const gradePrefill = 'Grade: ';
 export const grades = ['1', '2', '3', '4', '5'] as const;
@@ -81,10 +93,14 @@ export function gradeTurn({ answer, cot, delimiter, wording }: GradeTurn): strin
   return chosen.first ? `${rubric}\n${data}` : `${data}\n${rubric}`;
 }
 
-/** A delimiter that occurs in none of the texts: `##` and three digits, a few tokens long. */
+/** An answer can hold every delimiter of three digits; after so many misses they get three more. */
+const tries = 20;
+
+/** A delimiter that occurs in none of the texts: `##` and three digits, a few tokens long; more digits only where a text is full of them. */
 export function pickDelimiter(random: Random, ...texts: string[]): string {
-  for (;;) {
-    const delimiter = `##${100 + random.integer(900)}`;
+  for (let attempt = 0; ; attempt++) {
+    const smallest = 10 ** Math.min(14, 2 + 3 * Math.floor(attempt / tries));
+    const delimiter = `##${smallest + random.integer(9 * smallest)}`;
     if (texts.every((text) => !text.includes(delimiter))) return delimiter;
   }
 }
