@@ -35,7 +35,7 @@ def arguments_of(script: Path, work: Path) -> list[str]:
     for name in ("ray", "python3"):
         (stubs / name).write_text(RECORDER)
         (stubs / name).chmod(0o755)
-    environment = os.environ | dict(PATH=f"{stubs}:{os.environ['PATH']}", RECORD=str(record), MODEL="/models/sft", GPUS="1")
+    environment = os.environ | dict(PATH=f"{stubs}:{os.environ['PATH']}", RECORD=str(record), MODEL="/models/merged-sft+rl", GPUS="1")
     subprocess.run(["bash", str(script)], check=True, env=environment)
     return json.loads(record.read_text())
 
@@ -68,7 +68,7 @@ def main() -> None:
         given = arguments_of(folder / "train.sh", Path(name))
         assert given[:2] == ["job", "submit"] and given[5:7] == ["-m", "openrlhf.cli.train_ppo_ray"]
         args = openrlhf(options.openrlhf.resolve(), given[7:])
-        assert args.actor.model_name_or_path == "/models/sft" and args.algo.advantage.estimator == "dr_grpo"
+        assert args.actor.model_name_or_path == "/models/merged-sft+rl" and args.algo.advantage.estimator == "dr_grpo"
         assert args.reward.remote_url == [str(folder / "reward.py")] and args.data.prompt_dataset == str(folder / "prompts.jsonl")
         assert args.rollout.n_samples_per_prompt == 4 and args.critic.model_name_or_path is None
         print(f"OpenRLHF: {len(given) - 7} arguments parsed and checked")
@@ -80,6 +80,7 @@ def main() -> None:
             config = compose("ppo_trainer", overrides=given[2:])
         assert config.algorithm.adv_estimator == "grpo" and config.actor_rollout_ref.rollout.n == 4
         assert config.reward.custom_reward_function.path == str(folder / "reward.py")
+        assert config.actor_rollout_ref.model.path == "/models/merged-sft+rl"
         assert config.data.train_files == str(folder / "train.jsonl")
         print(f"verl: {len(given) - 2} overrides composed")
 

@@ -24,7 +24,7 @@ export const openrlhf: ExportTarget = {
   },
 };
 
-export const rewardFile = (judgeUrl: string): string => `"""The judge of deliberate as OpenRLHF's reward: --reward.remote_url reward.py.
+const rewardFile = (judgeUrl: string): string => `"""The judge of deliberate as OpenRLHF's reward: --reward.remote_url reward.py.
 
 The judge sees conversation, answer and category, never the chain of thought.
 """
@@ -57,7 +57,7 @@ type Flag = readonly [name: string, value?: string | number];
 const klFlags: readonly Flag[] = [['algo.kl.use_loss'], ['algo.kl.estimator', 'k3']];
 
 /** Every flag that has no usable default; OpenRLHF's batch counts prompts in rollout.batch_size and sequences in train.batch_size. */
-export function openrlhfFlags({ run: { config } }: DataContext, prompts: number): Flag[] {
+function openrlhfFlags({ run: { config } }: DataContext, prompts: number): Flag[] {
   const { rl, engine, generate } = config;
   return [
     ['actor.num_nodes', 1],

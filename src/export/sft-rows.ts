@@ -11,7 +11,7 @@ export interface SftRow {
 }
 
 /** CoT and answer as the model writes them; for the arm `answer-only` the answer alone. */
-export const learntText = ({ cot, answer }: SftRecord, arm: ArmName): string => (arm === 'answer-only' ? answer : joinCot(cot, answer));
+const learntText = ({ cot, answer }: SftRecord, arm: ArmName): string => (arm === 'answer-only' ? answer : joinCot(cot, answer));
 
 /** @throws input error when the run has no records yet */
 export function sftRows({ records, paths }: RunContents, arm: ArmName): SftRow[] {

@@ -28,7 +28,7 @@ export const trl: ExportTarget = {
   },
 };
 
-export const rewardFile = (
+const rewardFile = (
   judgeUrl: string,
 ): string => `"""The judge of deliberate as a reward of TRL's GRPOTrainer: reward_funcs=judge_reward.
 

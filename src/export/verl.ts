@@ -34,7 +34,7 @@ const row = ({ messages, category }: RlPrompt, index: number) => ({
   extra_info: { index, messages: JSON.stringify(messages), category },
 });
 
-export const rewardFile = (
+const rewardFile = (
   judgeUrl: string,
 ): string => `"""The judge of deliberate as verl's reward: reward.custom_reward_function.path=reward.py name=compute_score, manager naive.
 
@@ -53,7 +53,7 @@ async def compute_score(data_source, solution_str, ground_truth, extra_info=None
 `;
 
 /** Hydra overrides. Advantage estimator and n must both be given: the defaults are gae and 1. */
-export function verlOverrides({ run: { config } }: DataContext): [string, string | number | boolean][] {
+function verlOverrides({ run: { config } }: DataContext): [string, string | number | boolean][] {
   const { rl, engine } = config;
   const micro: [string, number][] = [
     ['actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu', 1],
