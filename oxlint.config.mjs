@@ -1,11 +1,11 @@
 /** Lint rules. The rooms of src/ stand one upon the other: a file imports from its own room and from those below, never from above. */
 
 /** From the ground up. */
-const rooms = ['base', 'tensor', 'lm', 'engines', 'align', 'evals', 'report', 'cli'];
+const rooms = ['base', 'tensor', 'lm', 'engines', 'align', 'evals', 'report', 'export', 'serve', 'view', 'studies', 'cli'];
 /** Beside the ladder: imports base only, and is imported from align up. */
 const prompts = 'prompts';
 /** Everything that is not the library. These may import all of src, and src none of them. */
-const outside = ['recipes', 'bench', 'scripts'];
+const outside = ['recipes', 'bench', 'scripts', 'integration', 'faults', 'examples'];
 
 const forbidden = (folders) => ({
   regex: `^(\\.\\./)+(src/)?(${folders.join('|')})(/|$)`,
