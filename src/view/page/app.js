@@ -94,7 +94,10 @@ document.addEventListener('keydown', (event) => {
   if (event.metaKey || event.ctrlKey || event.altKey || help.open) return;
   const target = /** @type {HTMLElement} */ (event.target);
   if (target.matches('input, textarea, select')) {
-    if (event.key === 'Escape') target.blur();
+    if (event.key !== 'Escape') return;
+    // A search field would be emptied: leaving it must not change what is shown.
+    target.blur();
+    event.preventDefault();
     return;
   }
   const page = byKey[Number(event.key) - 1];
