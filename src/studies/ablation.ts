@@ -1,0 +1,98 @@
+/**
+ * Ablation of the stages (paper, section 4.1 and figure 5: no safety training, SFT only, RL only, SFT + RL, and the untrained base with
+ * the summarised specification in its context), and of parts of the data: the answer-only baseline, no judge in the filter, no shared
+ * summaries in spec(category) (paper, section 2.3.1: models attend to the relevant policy better with them).
+ */
+import type { ArmName } from '../base/config.js';
+import { CompiledSpecs } from '../align/compiled-specs.js';
+import { differenceCell, rateCell, countCell } from './cells.js';
+import { evaluateModel, suitesNamed, type Rows } from './evaluate-model.js';
+import { firstRun, variantPaths } from './first-run.js';
+import { pairedStrata } from './intervals.js';
+import { measures } from './measures.js';
+import { rlOnly, sftVariant } from './variant.js';
+import type { Cell, Findings, FirstRun, Lab, OpenedArm, Study } from './study.js';
+import { suites } from '../evals/suites.js';
+
+interface Condition {
+  label: string;
+  arm: OpenedArm;
+  /** SFT records that it was trained on. */
+  records?: number;
+  known?: string;
+}
+
+/** Arms of the first run, by the name that the ablation gives them. */
+const armsOfRun: readonly (readonly [label: string, arm: ArmName])[] = [
+  ['none', 'base'],
+  ['specification in context', 'base+spec'],
+  ['answer-only SFT', 'answer-only'],
+  ['SFT', 'sft'],
+  ['SFT + RL', 'sft+rl'],
+];
+
+export const ablation: Study = {
+  name: 'ablation',
+  title: 'Ablation of stages and data',
+  source: 'paper, section 4.1: figure 5',
+  version: 1,
+  async run(lab: Lab): Promise<Findings> {
+    const first = await firstRun(lab);
+    const conditions = await openConditions(lab, first);
+    const rows = new Map<string, Rows>();
+    for (const { label, arm, known } of conditions)
+      rows.set(
+        label,
+        await evaluateModel({ lab, first, study: 'ablation', label, arm, suites: askedSuites, ...(known !== undefined && { known }) }),
+      );
+    const figures: Record<string, Cell> = {};
+    const labels = conditions.map(({ label }) => label);
+    const scores = measures.map((measure) => ({
+      label: measure.title,
+      cells: labels.map((label) => {
+        const strata = measure.strata(rows.get(label)!);
+        const cell = strata.length === 1 ? rateCell(strata[0]!, measure.name) : { estimate: null, n: 0 };
+        figures[`${measure.name} ${label}`] = cell;
+        return cell;
+      }),
+    }));
+    const reference = rows.get('SFT')!;
+    const compared = labels.filter((label) => label !== 'SFT');
+    const differences = measures.map((measure) => ({
+      label: `${measure.title}${measure.better === 'less' ? ' (less is better)' : ''}`,
+      cells: compared.map((label) => differenceCell([pairedStrata(measure.strata(reference), measure.strata(rows.get(label)!))], measure.name)),
+    }));
+    return {
+      tables: [
+        { title: 'Scores', columns: labels, rows: scores.filter(({ cells }) => cells.some(({ estimate }) => estimate !== null)) },
+        { title: 'Difference from SFT on the same requests', columns: compared, rows: differences },
+        {
+          title: 'Records of SFT',
+          columns: labels,
+          rows: [{ label: 'records', cells: conditions.map(({ records }) => (records === undefined ? null : countCell(records))) }],
+        },
+      ],
+      charts: [],
+      figures,
+      notes: ['One seed. All arms that learn from judged data learn from the same; without shared summaries the data are generated anew.'],
+    };
+  },
+};
+
+const askedSuites = suitesNamed(...suites.map(({ name }) => name).filter((name) => name !== 'encodings'));
+
+async function openConditions(lab: Lab, first: FirstRun): Promise<Condition[]> {
+  const { config, context, paths } = first;
+  const conditions: Condition[] = [];
+  for (const [label, name] of armsOfRun) {
+    if (name === 'sft+rl' && config.rl.steps === 0) continue;
+    conditions.push({ label, arm: await lab.pipeline.openArm(context, name), known: paths.answers(name) });
+  }
+  if (config.rl.steps > 0) conditions.push({ label: 'RL only', arm: await rlOnly(first, variantPaths(lab, 'ablation', 'rl-only')) });
+  const unjudged = await sftVariant(first, { paths: variantPaths(lab, 'ablation', 'without-judge'), judged: false });
+  conditions.push({ label: 'without judge filter', arm: unjudged.arm, records: unjudged.records.length });
+  const bare = new CompiledSpecs(lab.spec, { ...context.specs.options, summaries: false });
+  const alone = await sftVariant(first, { paths: variantPaths(lab, 'ablation', 'without-summaries'), specs: bare });
+  conditions.push({ label: 'without shared summaries', arm: alone.arm, records: alone.records.length });
+  return conditions;
+}

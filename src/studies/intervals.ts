@@ -1,0 +1,143 @@
+/**
+ * Uncertainty over seeds and requests at once. A seed is a whole run: other samples, other order of training, other choice of
+ * requests. Both levels are resampled, or three lucky seeds would look like certainty.
+ */
+import { internalError } from '../base/errors.js';
+import { Random } from '../base/random.js';
+import { mcnemarExact } from '../evals/mcnemar.js';
+import { mean, quantile, wilson, type Scored } from '../evals/statistics.js';
+
+/** One seed's rows in strata; the estimate is the mean of the strata's means (balanced accuracy has two strata, a rate has one). */
+export type Strata = readonly (readonly Scored[])[];
+
+export interface SeedInterval {
+  /** Mean over the seeds. */
+  estimate: number;
+  /** 95 % interval. */
+  low: number;
+  high: number;
+  /** Lower end of a one-sided 95 % interval: for tests of non-inferiority. */
+  oneSidedLow: number;
+  perSeed: number[];
+  /** Different requests, over all seeds. */
+  clusters: number;
+}
+
+export interface SeedOptions {
+  seed: number | string;
+  /** Default 1000 (paper). */
+  resamples?: number;
+  /** Values lie in [0, 1]: the interval is kept there, and is never narrower than Wilson's where the rate is near 0 or 1. */
+  rate?: boolean;
+}
+
+interface Cluster {
+  sum: number;
+  count: number;
+}
+
+const filled = (strata: Strata): Strata => strata.filter((rows) => rows.length > 0);
+const balancedMean = (strata: Strata): number => mean(strata.map((rows) => mean(rows.map(({ value }) => value))));
+
+function clustersOf(rows: readonly Scored[]): Cluster[] {
+  const clusters = new Map<string, Cluster>();
+  for (const { cluster, value } of rows) {
+    const have = clusters.get(cluster) ?? { sum: 0, count: 0 };
+    clusters.set(cluster, { sum: have.sum + value, count: have.count + 1 });
+  }
+  return [...clusters.values()];
+}
+
+/**
+ * Mean over seeds with its interval from a two-level bootstrap: seeds with replacement, in each of them requests with replacement.
+ * The seeds' deviations from their mean are widened by √(S/(S−1)), for a bootstrap of S values has (S−1)/S of their variance.
+ * With one seed it is the bootstrap over requests alone. Null when no seed has a row.
+ */
+export function seedInterval(seeds: readonly Strata[], { seed, resamples = 1000, rate = false }: SeedOptions): SeedInterval | null {
+  const given = seeds.map(filled).filter((strata) => strata.length > 0);
+  if (given.length === 0) return null;
+  const perSeed = given.map(balancedMean);
+  const estimate = mean(perSeed);
+  const widen = given.length > 1 ? Math.sqrt(given.length / (given.length - 1)) : 1;
+  const clustered = given.map((strata) => strata.map(clustersOf));
+  const random = new Random(`seeds ${seed}`);
+  const redrawn = (clusters: readonly Cluster[]): number => {
+    let [sum, count] = [0, 0];
+    for (let i = 0; i < clusters.length; i++) {
+      const drawn = clusters[random.integer(clusters.length)]!;
+      sum += drawn.sum;
+      count += drawn.count;
+    }
+    return sum / count;
+  };
+  const means = Array.from({ length: resamples }, () => {
+    let total = 0;
+    for (let i = 0; i < given.length; i++) {
+      const s = given.length === 1 ? 0 : random.integer(given.length);
+      total += estimate + widen * (perSeed[s]! - estimate) + (mean(clustered[s]!.map(redrawn)) - perSeed[s]!);
+    }
+    return total / given.length;
+  }).sort((a, b) => a - b);
+  let [low, high, oneSidedLow] = [quantile(means, 0.025), quantile(means, 0.975), quantile(means, 0.05)];
+  const clusters = new Set(given.flatMap((strata) => strata.flatMap((rows) => rows.map(({ cluster }) => cluster)))).size;
+  if (rate) {
+    if (Math.min(estimate, 1 - estimate) * clusters < 5) {
+      const score = wilson(Math.min(1, Math.max(0, estimate)), clusters);
+      [low, high] = [Math.min(low, score.low), Math.max(high, score.high)];
+    }
+    [low, high, oneSidedLow] = [Math.max(0, low), Math.min(1, high), Math.max(0, oneSidedLow)];
+  }
+  return { estimate, low, high, oneSidedLow, perSeed, clusters };
+}
+
+/** One unit scored in an arm; `id` is the same in every arm. */
+export interface Unit extends Scored {
+  id: string;
+}
+
+/** b − a for the units that both have, stratum by stratum: what makes a request hard for both cancels out. */
+export function pairedStrata(a: readonly (readonly Unit[])[], b: readonly (readonly Unit[])[]): Scored[][] {
+  if (a.length !== b.length) throw internalError(`paired strata: ${a.length} against ${b.length}`);
+  return b.map((units, stratum) => {
+    const before = new Map(a[stratum]!.map(({ id, value }) => [id, value]));
+    return units.flatMap(({ id, cluster, value }) => {
+      const other = before.get(id);
+      return other === undefined ? [] : [{ cluster, value: value - other }];
+    });
+  });
+}
+
+/**
+ * Exact two-sided sign test over requests: a request speaks for the arm in which its mean over rows and seeds is higher. Requests
+ * count once, however many variants and seeds they have. 1 where none differs.
+ */
+export function signTest(seeds: readonly Strata[]): number {
+  const sums = new Map<string, number>();
+  for (const { cluster, value } of seeds.flatMap((strata) => strata.flat())) sums.set(cluster, (sums.get(cluster) ?? 0) + value);
+  const values = [...sums.values()];
+  const better = values.filter((sum) => sum > 1e-9).length;
+  const worse = values.filter((sum) => sum < -1e-9).length;
+  return mcnemarExact(better, worse);
+}
+
+/** Holm's step-down correction: p-values such that rejecting those below α is wrong anywhere with probability α at most. */
+export function holm(values: readonly number[]): number[] {
+  const order = values.map((_, i) => i).sort((a, b) => values[a]! - values[b]!);
+  const corrected = new Array<number>(values.length).fill(1);
+  let highest = 0;
+  order.forEach((index, rank) => {
+    highest = Math.max(highest, Math.min(1, values[index]! * (values.length - rank)));
+    corrected[index] = highest;
+  });
+  return corrected;
+}
+
+/** Probability that a good item scores higher than a bad one, ties counting half (area under the ROC curve); null without both. */
+export function areaUnderCurve(items: readonly { good: boolean; score: number }[]): number | null {
+  const good = items.filter((item) => item.good);
+  const bad = items.filter((item) => !item.good);
+  if (good.length === 0 || bad.length === 0) return null;
+  let wins = 0;
+  for (const { score } of good) for (const other of bad) wins += score > other.score ? 1 : score === other.score ? 0.5 : 0;
+  return wins / (good.length * bad.length);
+}

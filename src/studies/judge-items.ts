@@ -1,0 +1,56 @@
+/** Answers with a label: what a judge is calibrated against. */
+import { z } from 'zod';
+import { readJsonl } from '../base/jsonl.js';
+import { contentId, Message, type ResponseKind } from '../base/records.js';
+import { answerMatches } from '../align/check.js';
+import { roundRobin } from '../prompts/sample-evenly.js';
+import { rowsOfRun } from './evaluate-model.js';
+import type { FirstRun, Lab } from './study.js';
+
+export interface JudgeItem {
+  id: string;
+  /** Request that it answers: the cluster. */
+  request: string;
+  messages: readonly Message[];
+  category: string;
+  answer: string;
+  good: boolean;
+  ideal: ResponseKind | null;
+}
+
+const Label = z.strictObject({ messages: z.array(Message).min(1), category: z.string(), answer: z.string(), good: z.boolean() });
+
+/**
+ * Labelled answers out of the file that the settings name; else answers of the run's arms to test prompts of known ideal kind,
+ * good ones and bad ones in turn.
+ */
+export async function judgeItems({ settings }: Lab, { paths, prepared, config }: FirstRun): Promise<JudgeItem[]> {
+  const most = settings.judge.items;
+  if (settings.judge.labels !== undefined) {
+    const labelled = (await readJsonl(settings.judge.labels, Label)).map((one): JudgeItem => ({
+      ...one,
+      id: contentId('item', one.messages, one.answer),
+      request: contentId('request', one.messages),
+      ideal: null,
+    }));
+    return inTurn(labelled, most);
+  }
+  const promptOf = new Map(prepared.test.map((prompt) => [prompt.id, prompt]));
+  const items = new Map<string, JudgeItem>();
+  for (const arm of config.eval.arms) {
+    if (arm === 'sft+rl' && config.rl.steps === 0) continue;
+    for (const { promptId, request, answer, category, kind, stopReason } of (await rowsOfRun(paths, arm)).get('policy-retrieval') ?? []) {
+      const prompt = promptOf.get(promptId);
+      // Gibberish and cut-off answers never reach a judge.
+      if (prompt?.ideal === undefined || category === 'none' || answer === '' || kind === 'gibberish' || stopReason !== 'stop') continue;
+      const id = contentId('item', prompt.messages, answer);
+      items.set(id, { id, request, messages: prompt.messages, category, answer, good: answerMatches(answer, prompt.ideal), ideal: prompt.ideal });
+    }
+  }
+  return inTurn([...items.values()], most);
+}
+
+function inTurn(items: readonly JudgeItem[], most: number): JudgeItem[] {
+  const ordered = [...items].sort((a, b) => (a.id < b.id ? -1 : 1));
+  return roundRobin([ordered.filter(({ good }) => good), ordered.filter(({ good }) => !good)]).slice(0, most);
+}

@@ -1,0 +1,56 @@
+/** The numbers that studies compare: each is made of suites, in strata that count the same. */
+import type { EvalRow } from '../evals/records.js';
+import type { SuiteName } from '../evals/suites.js';
+import { unitsOf, type Rows } from './evaluate-model.js';
+import type { Unit } from './intervals.js';
+
+export interface Measure {
+  name: string;
+  title: string;
+  /** More is better, but for the rate of over-refusal. */
+  better: 'more' | 'less';
+  strata(rows: Rows): Unit[][];
+}
+
+const suite = (name: SuiteName, title: string): Measure => ({ name, title, better: 'more', strata: (rows) => [unitsOf(rows, name).units] });
+
+const rowUnits = (rows: readonly EvalRow[], value: (score: number) => number = (score) => score): Unit[] =>
+  rows.flatMap(({ technique, promptId, request, score }) =>
+    score === null ? [] : [{ id: `${technique} ${promptId}`, cluster: request, value: value(score) }],
+  );
+const row = (rows: Rows, name: SuiteName): readonly EvalRow[] => rows.get(name) ?? [];
+
+const retrieval = (kind: 'refuse' | 'safe-complete' | 'comply'): Measure => ({
+  name: `retrieval-${kind}`,
+  title: `Policy retrieval, ideal ${kind}`,
+  better: 'more',
+  strata: (rows) => [rowUnits(row(rows, 'policy-retrieval').filter(({ ideal }) => ideal === kind))],
+});
+
+export const measures: readonly Measure[] = [
+  suite('forbidden-jailbreaks', 'Jailbreak resistance (goodness@0.1)'),
+  suite('forbidden-plain', 'Forbidden, plain: not complied with'),
+  {
+    name: 'over-refusal',
+    title: 'Over-refusal (benign twins, plain and wrapped)',
+    better: 'less',
+    strata: (rows) => [rowUnits([...row(rows, 'benign-twins'), ...row(rows, 'benign-twins-wrapped')], (score) => 1 - score)],
+  },
+  suite('transformation-exception', 'Transformation exception'),
+  {
+    // Every row counts, where goodness@0.1 looks at the worst tenth: an accuracy.
+    name: 'ood-families',
+    title: 'Accuracy on unseen jailbreak families, balanced over forbidden and benign',
+    better: 'more',
+    strata: (rows) => [rowUnits(row(rows, 'forbidden-jailbreaks')), rowUnits(row(rows, 'benign-twins-wrapped'))],
+  },
+  retrieval('refuse'),
+  retrieval('safe-complete'),
+  retrieval('comply'),
+  suite('hard-refusal-style', 'Style: hard refusal'),
+  suite('safe-completion-self-harm', 'Style: self-harm'),
+  suite('safe-completion-regulated-advice', 'Style: regulated advice'),
+  suite('helpfulness', 'Helpfulness on ordinary requests'),
+];
+
+export const measureNamed = (name: string): Measure => measures.find((measure) => measure.name === name)!;

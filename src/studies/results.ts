@@ -1,0 +1,86 @@
+/** What a study leaves: study.json, study.csv, and the text for a terminal. */
+import { z } from 'zod';
+import { rate } from '../evals/scorecard.js';
+import { Findings, studyNames, Table, type Cell } from './study.js';
+import { Target } from './targets.js';
+
+export const StudyResult = z.strictObject({
+  name: z.enum(studyNames),
+  title: z.string(),
+  source: z.string(),
+  /** Of all that the findings depend on. */
+  key: z.string(),
+  /** Seconds of work; more than one sitting counts from the last. */
+  seconds: z.number(),
+  findings: Findings,
+});
+export type StudyResult = z.infer<typeof StudyResult>;
+
+export const StudyCard = z.strictObject({
+  schemaVersion: z.literal(1),
+  name: z.string(),
+  quick: z.boolean(),
+  seeds: z.array(z.int()),
+  /** The arm that the targets are about. */
+  arm: z.string(),
+  codeVersion: z.string(),
+  node: z.string(),
+  platform: z.string(),
+  digests: z.record(z.string(), z.string()),
+  config: z.unknown(),
+  targets: z.array(Target),
+  published: z.strictObject({ table: Table, others: z.array(z.string()) }),
+  studies: z.array(StudyResult),
+});
+export type StudyCard = z.infer<typeof StudyCard>;
+
+const field = (value: string | number | undefined | null): string => {
+  const text = value === undefined || value === null ? '' : String(value);
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+};
+
+/** One line a cell. A label that a spreadsheet would take for a formula is kept from it. */
+export function studyCsv(card: StudyCard): string {
+  const safe = (text: string) => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
+  const lines = card.studies.flatMap(({ name, findings }) =>
+    findings.tables.flatMap((table) =>
+      table.rows.flatMap((row) =>
+        row.cells.map((cell, i) =>
+          [safe(name), safe(table.title), safe(row.label), safe(table.columns[i] ?? ''), ...numbers(cell)].map(field).join(','),
+        ),
+      ),
+    ),
+  );
+  return `${['study,table,row,column,estimate,low,high,n,unscored,p,text', ...lines].join('\n')}\n`;
+}
+
+const numbers = (cell: Cell | null): (string | number | undefined | null)[] =>
+  cell === null ? ['', '', '', '', '', '', ''] : [cell.estimate, cell.low, cell.high, cell.n, cell.unscored, cell.p, cell.text];
+
+/** `.87 [.80, .93]`, counts as they are, `–` for what was not measured. */
+export function cellText(cell: Cell | null): string {
+  if (cell === null) return '';
+  if (cell.text !== undefined) return cell.text;
+  if (cell.estimate === null) return '–';
+  const interval = cell.low === undefined || cell.high === undefined ? '' : ` [${rate(cell.low)}, ${rate(cell.high)}]`;
+  const p = cell.p === undefined ? '' : cell.p < 0.001 ? ' p < .001' : ` p = ${rate(cell.p)}`;
+  const unscored = cell.unscored === undefined || cell.unscored === 0 ? '' : ` (${cell.unscored} unscored)`;
+  return `${rate(cell.estimate)}${interval}${p}${unscored}`;
+}
+
+export const verdictWord = ({ met }: Target): string => (met === null ? 'not measured' : met ? 'met' : 'missed');
+
+/** Targets and where each study's tables are, for a terminal. */
+export function studyText(card: StudyCard): string {
+  const rows = card.targets.map((target) => [target.name, target.against, target.wanted, cellText(target.measured) || '–', verdictWord(target)]);
+  const all = [['Target', 'against', 'wanted', 'measured', ''], ...rows];
+  const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => [...row[column]!].length)));
+  const lines = all.map((row) =>
+    row
+      .map((text, i) => text.padEnd(widths[i]!))
+      .join('  ')
+      .trimEnd(),
+  );
+  const count = (met: boolean | null) => card.targets.filter((target) => target.met === met).length;
+  return [...lines, '', `${count(true)} met, ${count(false)} missed, ${count(null)} not measured; ${card.arm}, seeds ${card.seeds.join(', ')}.`].join('\n');
+}
