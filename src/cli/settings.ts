@@ -19,7 +19,7 @@ export interface SettingFlags {
  * @throws input error naming the file or flag and the setting
  */
 export async function loadConfig(file: string | undefined, flags: SettingFlags): Promise<Config> {
-  const given = file === undefined ? {} : resolvePaths(await readYaml(file), path.dirname(path.resolve(file)));
+  const given = file === undefined ? {} : await readSettings(file);
   const merged = mergeSettings(mergeSettings(flags.smoke ? smokeSettings : {}, given), setsOf(flags));
   return parseConfig(merged, file ?? (flags.set?.length ? '--set' : 'settings'));
 }
@@ -30,6 +30,9 @@ export async function configOfRun(root: string, file: string | undefined, flags:
   if (stored === null) return loadConfig(file, flags);
   return parseConfig(mergeSettings(stored.config, setsOf(flags)), '--set');
 }
+
+/** What a file of settings says, its paths resolved; not checked. @throws input error naming the file */
+export const readSettings = async (file: string): Promise<unknown> => resolvePaths(await readYaml(file), path.dirname(path.resolve(file)));
 
 async function readYaml(file: string): Promise<unknown> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -62,7 +65,7 @@ function resolvePaths(value: unknown, folder: string): unknown {
 }
 
 /** Paths in flags are relative to the working folder; kept whole, so that a later command may be given elsewhere. */
-const setsOf = (flags: SettingFlags): unknown => resolvePaths(parseSets(flags.set ?? []), process.cwd());
+export const setsOf = (flags: Pick<SettingFlags, 'set'>): unknown => resolvePaths(parseSets(flags.set ?? []), process.cwd());
 
 function parseSets(sets: readonly string[]): unknown {
   return sets.reduce<unknown>((settings, set) => {
