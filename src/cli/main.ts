@@ -14,6 +14,7 @@ import { promptsImport, promptsSplit, type ImportFlags } from './prompts-command
 import { runCommand } from './run-command.js';
 import { specParts, type SpecParts } from '../align/spec/compile.js';
 import { addServeCommand } from './serve-command.js';
+import { addStudyCommand } from './study-command.js';
 import { configOfRun, loadConfig, packageVersion, type SettingFlags } from './settings.js';
 import { promptsSynth } from './synth-command.js';
 import { defaultSpec, specDiff, specLint, specShow } from './spec-commands.js';
@@ -138,6 +139,8 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
     });
 
   addServeCommand(program, signal);
+
+  addStudyCommand(program, signal);
 
   addViewCommand(program, signal);
 
