@@ -83,11 +83,11 @@ export async function studyCommand(file: string | undefined, flags: StudyFlags, 
   }
 }
 
-/** Defaults, then those of --quick, then the file, then --set; the section `study` apart. */
+/** Defaults, then the file, then --quick, then --set; the section `study` apart. */
 async function studySettings(file: string | undefined, flags: StudyFlags, source: string) {
-  const given = file === undefined ? {} : await readSettings(file);
-  const quick = flags.quick === true ? { ...smokeSettings, study: quickStudySettings } : {};
-  // A study needs the rows of every arm; the sizes of --quick hold against a file's, which are those of the whole study.
+  const given = file === undefined ? {} : ((await readSettings(file)) as { name?: unknown });
+  // The sizes of --quick hold against a file's, which are those of the whole study.
+  const quick = flags.quick === true ? { ...smokeSettings, name: given.name ?? 'demo', study: quickStudySettings } : {};
   const merged = mergeSettings(mergeSettings(given, quick), setsOf(flags)) as Record<string, unknown>;
   const { study, ...run } = merged;
   const settings = parseStudySettings(study, source);

@@ -45,6 +45,8 @@ const lastUser = (messages: readonly Message[]): string => messages.findLast(({ 
 
 /** A reply with a CoT over the specification in the first message or, without one, out of memory. */
 export function scriptedReply(messages: readonly Message[], memory: readonly Memory[], random: Random): string {
+  const last = messages.at(-1);
+  if (last?.role === 'assistant') return continued(last.content);
   const specification = messages.find(({ content }) => content.includes('Policies in short'))?.content;
   const request =
     messages.length === 1 && specification !== undefined ? (/^user: (.*)$/m.exec(specification)?.[1] ?? '') : lastUser(messages);
@@ -67,6 +69,13 @@ export function scriptedReply(messages: readonly Message[], memory: readonly Mem
   ];
   const answer = slip > 0.93 ? answers[decision === 'refuse' ? 'comply' : 'refuse'] : answers[decision];
   return `<think>\n${cot.join('\n')}\n</think>\n${answer}`;
+}
+
+/** Goes on from a prefill: an open CoT is closed with the decision that it has, and the answer is what the CoT decides. */
+function continued(prefill: string): string {
+  const decided = [...prefill.matchAll(/^Decision: (.+)$/gm)].at(-1)?.[1] ?? 'comply';
+  const kind = (Object.keys(decisions) as ResponseKind[]).find((one) => decisions[one] === decided) ?? 'comply';
+  return prefill.includes('</think>') ? `\n${answers[kind]}` : `\nIt stays so.\nDecision: ${decided}\n</think>\n${answers[kind]}`;
 }
 
 const closest = (request: string, lines: readonly Line[]): Line | undefined => {

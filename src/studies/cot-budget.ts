@@ -98,7 +98,7 @@ async function longer(model: ChatModel, request: ChatRequest, rounds: number): P
 }
 
 async function bestOf(model: ChatModel, request: ChatRequest, n: number): Promise<ChatChoice> {
-  const { choices } = await model.chat({ ...request, n, temperature: Math.max(sampling, request.temperature), seed: request.seed ?? 0 });
+  const { choices } = await model.chat({ ...request, n, temperature: Math.max(sampling, request.temperature ?? sampling), seed: request.seed ?? 0 });
   const tokens = choices.reduce((sum, choice) => sum + choice.tokens, 0);
   const graded = await Promise.all(choices.map(async (choice) => ({ choice, grade: await selfGrade(model, request, choice.text) })));
   const highest = Math.max(...graded.map(({ grade }) => grade ?? -1));
