@@ -2,6 +2,7 @@
 import { Random } from '../base/random.js';
 import { contentId, type SftRecord } from '../base/records.js';
 import type { Config } from '../base/config.js';
+import { trainStep } from '../engines/train-step.js';
 import type { Trainer } from '../engines/types.js';
 import { inputError } from '../base/errors.js';
 import { answerOnlyDatum, perToken, reasoningDatum, type SftDatum } from './sft-data.js';
@@ -89,11 +90,12 @@ export function learningRateAt(
 async function sftStep(trainer: Trainer, batch: readonly SftDatum[], learningRate: number) {
   const start = performance.now();
   const data = perToken(batch);
-  const { lossSum, logprobs } = await trainer.forwardBackward(
+  const { lossSum, logprobs, gradNorm } = await trainStep(
+    trainer,
     data.map(({ tokens, targets, weights }) => ({ tokens, targets, weights })),
     'cross_entropy',
+    { learningRate, gradClipNorm: 1 },
   );
-  const { gradNorm } = await trainer.optimStep({ learningRate, gradClipNorm: 1 });
   const tokens = batch.reduce((sum, datum) => sum + datum.tokens.length, 0);
   const seconds = (performance.now() - start) / 1000;
   return { loss: lossSum / batch.length, ...partLosses(batch, logprobs), learningRate, gradNorm, tokens, seconds };

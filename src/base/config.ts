@@ -4,6 +4,7 @@ import { didYouMean } from './nearest.js';
 import { inputError } from './errors.js';
 import { Checks } from './records.js';
 import { missingServerField, serverFields, ServerSettings } from './server-settings.js';
+import { tinkerFields, tinkerMistake } from './tinker-settings.js';
 
 const count = (value: number, text: string) => z.int().min(0).default(value).describe(text);
 const positive = (value: number, text: string) => z.int().min(1).default(value).describe(text);
@@ -13,19 +14,28 @@ const nonNegative = (value: number, text: string) => z.number().min(0).default(v
 /** Names of the mechanical checks; all but `leaksSpec` are good when true. */
 export const checkNames = Object.keys(Checks.shape) as [keyof Checks, ...(keyof Checks)[]];
 
-const Engine = z.strictObject({
-  kind: z.enum(['embedded']).default('embedded').describe('Where the model runs. embedded: in this process, on the CPU'),
-  model: z.string().default('smollm2-135m-instruct').describe('Name, .gguf file, Hugging Face folder, or org/name of the hub'),
-  adapter: z
-    .string()
-    .nullable()
-    .optional()
-    .describe('PEFT folder that makes the model G_base, a reasoner. Left out: the one in the package; null: none'),
-  rank: positive(16, 'Rank of the LoRA that is trained'),
-  alpha: z.number().positive().default(32).describe('LoRA alpha'),
-  memoryGb: z.number().positive().default(6).describe('Most memory for training, GB'),
-  threads: z.int().min(1).optional().describe('Threads; left out: all cores'),
-});
+const Engine = z
+  .strictObject({
+    kind: z
+      .enum(['embedded', 'tinker'])
+      .default('embedded')
+      .describe('Where the model runs. embedded: in this process, on the CPU. tinker: on a Tinker-compatible service (docs/TINKER.md)'),
+    model: z.string().default('smollm2-135m-instruct').describe('Name, .gguf file, Hugging Face folder, or org/name of the hub'),
+    adapter: z
+      .string()
+      .nullable()
+      .optional()
+      .describe('PEFT folder that makes the model G_base, a reasoner. Left out: the one in the package; null: none'),
+    rank: positive(16, 'Rank of the LoRA that is trained'),
+    alpha: z.number().positive().default(32).describe('LoRA alpha'),
+    memoryGb: z.number().positive().default(6).describe('Most memory for training, GB'),
+    threads: z.int().min(1).optional().describe('Threads; left out: all cores'),
+    ...tinkerFields,
+  })
+  .superRefine((engine, context) => {
+    const mistake = tinkerMistake(engine);
+    if (mistake !== null) context.addIssue({ code: 'custom', path: [mistake.field], message: mistake.message });
+  });
 
 const Prompts = z.strictObject({
   file: z.string().optional().describe('JSONL file of prompts. Left out: the ones in the package'),

@@ -10,6 +10,7 @@ import type { Progress } from '../base/progress.js';
 import type { ModelRole } from '../base/server-settings.js';
 import { createEmbeddedEngine } from '../engines/embedded/index.js';
 import { namedServers } from '../engines/openai/servers.js';
+import { openTinkerWorkbench } from '../engines/tinker/index.js';
 import type { Workbench } from '../engines/workbench.js';
 import { openCheckpoint } from '../lm/checkpoint.js';
 import { resolveModel } from '../lm/models.js';
@@ -54,6 +55,19 @@ export async function openWorkbench({
     ...(signal && { signal }),
     onProgress: progress.say,
   });
+  if (settings.kind === 'tinker') {
+    const { model: name, baseUrl = '' } = settings;
+    const bench = await openTinkerWorkbench({ ...settings, baseUrl, model, name, seed, say: progress.say, signal });
+    return {
+      ...bench,
+      servers: servers.byRole,
+      usage: () => servers.usage(),
+      close: async () => {
+        await servers.close();
+        await bench.close();
+      },
+    };
+  }
   const digests = { model: await modelDigest(model), adapter: await adapterDigest(reasoner) };
   const engine = await createEmbeddedEngine({
     model,

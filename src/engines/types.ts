@@ -56,7 +56,10 @@ export interface Trainer {
   sample(request: { promptTokens: number[]; n: number; params: SamplingParams; signal?: AbortSignal }): Promise<SampledSequence[]>;
   forward(data: Datum[]): Promise<ForwardBackwardResult>;
   forwardBackward(data: Datum[], loss: LossFunction): Promise<ForwardBackwardResult>;
+  /** @returns norm of the gradient before clipping; NaN where the engine does not tell it */
   optimStep(params: AdamParams): Promise<{ gradNorm: number }>;
+  /** `forwardBackward` and `optimStep` on one batch, overlapping where the engine is elsewhere; use `trainStep` of train-step.ts. */
+  trainStep?(data: Datum[], loss: LossFunction, params: AdamParams): Promise<ForwardBackwardResult & { gradNorm: number }>;
   /** Writes adapter and optimizer state to a folder (PEFT layout + optimizer.safetensors), atomically. */
   save(folder: string): Promise<void>;
   load(folder: string, options?: { optimizer?: boolean }): Promise<void>;

@@ -6,11 +6,9 @@ import { type AdamState, adamStep, freshAdam } from './adamw.js';
 import type { LlamaConfig } from './config.js';
 import type { LoraShape, Weights } from './llama.js';
 import type { LoraParameters } from './lora.js';
+import { lossOf, ppoClip } from './loss.js';
 import { layOut, type MicroBatch, needsRecompute } from './micro-batch.js';
 import { buildTrainingGraph, masked, type TrainingGraph } from './training-graph.js';
-
-/** Tinker's clipping of the ppo loss. */
-const ppoClip = { low: 0.8, high: 1.2 };
 
 export interface ModelParts {
   config: LlamaConfig;
@@ -126,17 +124,6 @@ export class LoraTrainer {
 }
 
 type LoadedGraph = TrainingGraph & { session: Session; sharedPrefix: boolean; recompute: boolean };
-
-/** The loss of one target (INTERFACES.md, Tinker), in double precision. */
-function lossOf(loss: LossFunction, datum: Datum, t: number, logprob: number): number {
-  const weight = datum.weights[t] as number;
-  if (loss === 'cross_entropy') return -weight * logprob;
-  const advantage = datum.advantages?.[t] ?? 0;
-  const ratio = Math.exp(logprob - (datum.logprobs?.[t] ?? 0));
-  if (loss === 'importance_sampling') return -weight * ratio * advantage;
-  const clipped = Math.min(ppoClip.high, Math.max(ppoClip.low, ratio));
-  return -weight * Math.min(ratio * advantage, clipped * advantage);
-}
 
 function fillFeeds(
   batch: MicroBatch,

@@ -6,13 +6,17 @@ export interface ConnectionOptions {
   /** Address of the API, `/v1` included. */
   address: string;
   apiKey: string | undefined;
+  /** Where the key goes; default: `authorization: Bearer KEY`. */
+  keyHeader?: 'authorization' | 'x-api-key';
   /** Milliseconds. */
   timeout: number;
   maxConnections: number;
 }
 
-/** An answer beyond this is no completion. */
+/** An answer beyond this is no completion; a file beyond the other no adapter. */
 const maxBytes = 64 * 1024 * 1024;
+const maxFileBytes = 2 ** 32;
+const mostRedirects = 5;
 
 export class Connection {
   private readonly dispatcher: Dispatcher;
@@ -36,30 +40,62 @@ export class Connection {
     return this.dispatcher.destroy();
   }
 
-  private async send(method: 'GET' | 'POST', path: string, body: string | null, signal: AbortSignal | undefined): Promise<unknown> {
+  /** A file, wherever the server sends on to; the key is shown to this server alone. @throws as `post` */
+  bytes(path: string, signal?: AbortSignal): Promise<Buffer> {
+    const { address, apiKey } = this.options;
+    return this.withinDeadline(signal, async (ours) => {
+      let url = new URL(`${address}${path}`);
+      const { origin } = url;
+      for (let hops = 0; hops <= mostRedirects; hops++) {
+        const headers = url.origin === origin ? this.keyHeaders() : {};
+        const response = await request(url, { dispatcher: this.dispatcher, method: 'GET', headers, signal: ours });
+        const { location } = response.headers;
+        if (response.statusCode < 300 || response.statusCode >= 400 || typeof location !== 'string') {
+          if (response.statusCode >= 200 && response.statusCode < 300) return readAll(response.body, maxFileBytes);
+          const text = redact(await readText(response.body), apiKey);
+          throw failureOfStatus(response.statusCode, response.headers, text) ?? new RequestFailure('reply', 'sent no file');
+        }
+        await response.body.dump();
+        url = new URL(location, url);
+        if (!/^https?:$/.test(url.protocol)) break;
+      }
+      throw new RequestFailure('reply', 'sends the download elsewhere and elsewhere again');
+    });
+  }
+
+  private keyHeaders(): Record<string, string> {
+    const { apiKey, keyHeader = 'authorization' } = this.options;
+    if (apiKey === undefined) return {};
+    return keyHeader === 'x-api-key' ? { 'x-api-key': apiKey } : { authorization: `Bearer ${apiKey}` };
+  }
+
+  private send(method: 'GET' | 'POST', path: string, body: string | null, signal: AbortSignal | undefined): Promise<unknown> {
+    const { address, apiKey } = this.options;
+    return this.withinDeadline(signal, async (ours) => {
+      const response = await request(`${address}${path}`, {
+        dispatcher: this.dispatcher,
+        method,
+        headers: { accept: 'application/json', ...(body !== null && { 'content-type': 'application/json' }), ...this.keyHeaders() },
+        body,
+        signal: ours,
+      });
+      const text = await readText(response.body);
+      const failure = failureOfStatus(response.statusCode, response.headers, redact(text, apiKey));
+      if (failure !== null) throw failure;
+      return parse(text, apiKey);
+    });
+  }
+
+  private async withinDeadline<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     signal?.throwIfAborted();
-    const { address, apiKey, timeout } = this.options;
+    const { timeout } = this.options;
     // Not AbortSignal.any: what it makes stays registered with a long-lived signal, one for each of a hundred thousand requests.
     const controller = new AbortController();
     const abort = () => controller.abort();
     const timer = setTimeout(abort, timeout);
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      const response = await request(`${address}${path}`, {
-        dispatcher: this.dispatcher,
-        method,
-        headers: {
-          accept: 'application/json',
-          ...(body !== null && { 'content-type': 'application/json' }),
-          ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
-        },
-        body,
-        signal: controller.signal,
-      });
-      const text = await readText(response.body);
-      const failure = failureOfStatus(response.statusCode, response.headers, redact(text, apiKey));
-      if (failure !== null) throw failure;
-      return parse(text, apiKey);
+      return await work(controller.signal);
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
       if (error instanceof RequestFailure) throw error;
@@ -73,15 +109,17 @@ export class Connection {
   }
 }
 
-async function readText(body: AsyncIterable<Buffer>): Promise<string> {
+const readText = async (body: AsyncIterable<Buffer>): Promise<string> => (await readAll(body, maxBytes)).toString('utf8');
+
+async function readAll(body: AsyncIterable<Buffer>, most: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
-    if (size > maxBytes) throw new RequestFailure('reply', `sent more than ${maxBytes} bytes`);
+    if (size > most) throw new RequestFailure('reply', `sent more than ${most} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 function parse(text: string, apiKey: string | undefined): unknown {
