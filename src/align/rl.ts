@@ -12,9 +12,8 @@ import type { Config } from '../base/config.js';
 import { withoutServer } from '../base/server-settings.js';
 import { trainStep } from '../engines/train-step.js';
 import type { Datum } from '../engines/types.js';
-import { digestsFor } from '../engines/workbench.js';
-import { judgeOf, type Judge } from './judge.js';
-import { ownDigests } from './own.js';
+import { digestsFor, modelFor } from '../engines/workbench.js';
+import { Judge } from './judge.js';
 import { responseKind } from './response-kind.js';
 import { klPerRollout, rolloutBatch, samplerGap, withKlPenalty } from './rl-data.js';
 import { advantages, rewardGroup, Rollout, sampleGroup, type Sampled } from './rollouts.js';
@@ -32,7 +31,7 @@ export interface RlOptions {
 }
 
 export const rlKey = (
-  { bench, config, own, specs }: Pick<StageContext, 'bench' | 'config' | 'own' | 'specs'>,
+  { bench, config, specs }: Pick<StageContext, 'bench' | 'config' | 'specs'>,
   { start, train, ordinary, validation }: RlOptions,
 ): string =>
   contentId(
@@ -45,7 +44,6 @@ export const rlKey = (
     config.seed,
     bench.digests,
     ...(bench.servers?.judge === undefined ? [] : [digestsFor(bench, 'judge')]),
-    ...ownDigests(own),
   );
 
 /**
@@ -88,10 +86,13 @@ class RlRun {
     private readonly folder: TrainingFolder,
     private readonly rollouts: JsonlLog<Rollout>,
   ) {
-    this.settings = context.config.rl;
+    const { bench, config, specs, signal } = context;
+    this.settings = config.rl;
     this.best = folder.best;
     this.first = folder.firstMetrics;
-    this.judge = judgeOf(context).then(({ judge }) => judge);
+    this.judge = modelFor(bench, 'judge').then(
+      ({ model }) => new Judge({ model, specs, settings: config.judge, seed: config.seed, ...(signal && { signal }) }),
+    );
   }
 
   async run(): Promise<void> {
@@ -127,7 +128,6 @@ class RlRun {
       trainer: bench.trainer,
       judge,
       judgeRuns,
-      own: this.context.own,
       samples: samplesPerPrompt,
       maxTokens,
       temperature,
