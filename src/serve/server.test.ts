@@ -85,6 +85,15 @@ describe('what is refused', () => {
     expect(await status({})).toBe(200);
   });
 
+  it('browsers of other pages, but of those that were allowed by name: these are given leave before they ask', async () => {
+    const { server } = await start([served(model)], { allowOrigins: ['https://chat.example'], token: 'secret' });
+    const ask = (origin: string) => server.app.inject({ method: 'OPTIONS', url: '/v1/chat/completions', headers: { origin } });
+    const allowed = await ask('https://chat.example');
+    expect([allowed.statusCode, allowed.headers['access-control-allow-origin']]).toEqual([204, 'https://chat.example']);
+    const other = await ask('https://evil.example');
+    expect([other.statusCode, other.headers['access-control-allow-origin']]).toEqual([403, undefined]);
+  });
+
   it('callers without the key, where there is one', async () => {
     const { client, address } = await start([served(model)], { token: 'secret' });
     await expect(client.chat.completions.create(good)).resolves.toBeTruthy();
