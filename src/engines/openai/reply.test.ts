@@ -102,11 +102,9 @@ describe('a reply', () => {
   });
 
   it('shows whether the model reasons by itself', () => {
-    expect([reply({ content: 'x' }), reply({ content: null, reasoning: 'Hm' }), reply({ content: '<think>' })].map(reasons)).toEqual([
-      false,
-      true,
-      true,
-    ]);
+    const hidden = { ...reply({ content: 'x' }), usage: { completion_tokens: 9, completion_tokens_details: { reasoning_tokens: 8 } } };
+    const replies = [reply({ content: 'x' }), reply({ content: null, reasoning: 'Hm' }), reply({ content: '<think>' }), hidden];
+    expect(replies.map(reasons)).toEqual([false, true, true, true]);
   });
 });
 

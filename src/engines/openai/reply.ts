@@ -70,9 +70,10 @@ export function usageOf({ usage }: Reply): Usage | null {
   };
 }
 
-/** Whether the model reasons by itself, in a field or in tags of its own. */
-export const reasons = ({ choices }: Reply): boolean =>
-  choices.some(({ message }) => reasoningOf(message) !== '' || openingTag.test(textOf(message.content)));
+/** Whether the model reasons by itself: in a field, in tags of its own, or hidden and only counted. */
+export const reasons = (reply: Reply): boolean =>
+  (usageOf(reply)?.reasoningTokens ?? 0) > 0 ||
+  reply.choices.some(({ message }) => reasoningOf(message) !== '' || openingTag.test(textOf(message.content)));
 
 /** Choices in our form. A server counts the tokens of all choices together; each gets its share by length. */
 export function choicesOf(

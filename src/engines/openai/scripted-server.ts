@@ -144,7 +144,9 @@ const many: readonly ServerKind[] = ['vllm', 'sglang', 'openai'];
 
 function completion(kind: ServerKind, asked: Asked, { tell = () => ({ content: 'Hello.' }), tokens = 5 }: ScriptedServerOptions): unknown {
   const samples = many.includes(kind) ? (asked.n ?? 1) : 1;
-  const choices = Array.from({ length: samples }, (_, index) => choice(kind, index, tell(asked, index)));
+  const told = Array.from({ length: samples }, (_, index) => tell(asked, index));
+  const choices = told.map((one, index) => choice(kind, index, one));
+  const reasoningTokens = told.filter(({ reasoning }) => reasoning !== undefined).length * 2;
   const usage = { prompt_tokens: 10, completion_tokens: tokens * samples, total_tokens: 10 + tokens * samples };
   const common = { id: 'chatcmpl-1', object: 'chat.completion', created: 1_790_000_000, model: asked.model, choices };
   switch (kind) {
@@ -157,7 +159,7 @@ function completion(kind: ServerKind, asked: Asked, { tell = () => ({ content: '
         kv_transfer_params: null,
       };
     case 'sglang':
-      return { ...common, usage: { ...usage, prompt_tokens_details: null, reasoning_tokens: 2 }, metadata: { weight_version: 'default' } };
+      return { ...common, usage: { ...usage, prompt_tokens_details: null, reasoning_tokens: reasoningTokens }, metadata: { weight_version: 'default' } };
     case 'llamacpp':
       return { ...common, system_fingerprint: 'b8681-scripted', usage, timings: { prompt_n: 10, predicted_n: tokens } };
     case 'ollama':
@@ -166,7 +168,7 @@ function completion(kind: ServerKind, asked: Asked, { tell = () => ({ content: '
       return {
         ...common,
         service_tier: 'default',
-        usage: { ...usage, completion_tokens_details: { reasoning_tokens: 3, audio_tokens: 0 } },
+        usage: { ...usage, completion_tokens_details: { reasoning_tokens: reasoningTokens, audio_tokens: 0 } },
       };
     case 'other':
       return common;

@@ -34,6 +34,8 @@ export interface ServerModel {
 }
 
 const path = '/chat/completions';
+/** Models whose thoughts are hidden fail, some with 400, when they have no room to think in. */
+const roomToTry = 1024;
 const defaults = { maxConcurrency: 64, timeoutSeconds: 600, patienceSeconds: 300 };
 
 /** What a server's answers depend on. Not the address: a model that moves to another machine is the same. */
@@ -163,7 +165,7 @@ class ServerChat implements ChatModel {
   /** One short question: shows at once whether key, address and model are right. @returns whether the model reasons by itself */
   async tryOut(signal: AbortSignal | undefined): Promise<boolean> {
     const messages: Message[] = [{ role: 'user', content: 'How many legs has a spider? Reply with the number alone.' }];
-    return this.send(chatBody(this.body, { messages, maxTokens: 16, temperature: 0 }, 1, undefined), false, reasons, signal);
+    return this.send(chatBody(this.body, { messages, maxTokens: roomToTry, temperature: 0 }, 1, undefined), false, reasons, signal);
   }
 
   async offersLogprobs(signal: AbortSignal | undefined): Promise<boolean> {
