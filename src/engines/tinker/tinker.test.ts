@@ -108,7 +108,7 @@ function expectEqual(given: Awaited<ReturnType<typeof steps>>, expected: Awaited
 
 describe('training on a Tinker service', () => {
   it.each(['cross_entropy', 'importance_sampling', 'ppo'] as const)('takes the steps that the embedded engine takes: %s', async (loss) => {
-    const tiny = await service();
+    const tiny = await service({ latency: 30 });
     const bench = await workbench(tiny);
     expectEqual(await steps(bench.trainer, 4, loss), await embeddedSteps(4, loss));
     expect(tiny.pipelined).toBeGreaterThan(0);

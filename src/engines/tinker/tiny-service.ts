@@ -7,6 +7,7 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Model } from '../embedded/model.js';
 import type { EngineSettings } from '../embedded/protocol.js';
@@ -27,6 +28,8 @@ export interface TinyServiceOptions {
   key?: string;
   /** By the number of POSTs of this path, from 1. */
   fault?: (path: string, count: number) => Fault | null;
+  /** Milliseconds before a call is worked on: models here compute in the thread that takes requests. */
+  latency?: number;
   /** Called when a call begins to be worked on. */
   onWork?: (path: string) => void;
 }
@@ -153,6 +156,7 @@ export class TinyService {
     if (isSample) this.mostSamplesPending = Math.max(this.mostSamplesPending, ++this.samplesPending);
     const outcome = this.queue.then(async (): Promise<Outcome> => {
       try {
+        if (this.options.latency !== undefined) await sleep(this.options.latency);
         this.options.onWork?.(route);
         const value = life === this.life ? ((await perform()) ?? {}) : null;
         // What a killed service had begun is not done.
