@@ -4,7 +4,7 @@ import pLimit from 'p-limit';
 import { contentId, type Message, type Prompt } from '../base/records.js';
 import type { ChatModel } from '../engines/types.js';
 import type { Spec } from '../align/spec/types.js';
-import { answerKind, repetition, ungradable } from './graders.js';
+import { answerKind, repetition, ungradable, type Grade } from './graders.js';
 import type { EvalAnswer, EvalResult, EvalRow } from './records.js';
 import { openLog, writeRows } from './answer-log.js';
 import { summarise, units, type Unit } from './results.js';
@@ -59,7 +59,7 @@ export async function evaluateArm(evaluation: ArmEvaluation): Promise<ArmResult[
   const asked = suites
     .filter((suite) => evaluation.sizes[suite.name] > 0)
     .map((suite) => ({ suite, prompts: suite.select({ prompts: evaluation.prompts, spec, seed, sizes: evaluation.sizes }) }));
-  const answers = await answerAll(
+  const answers = await answerPrompts(
     evaluation,
     asked.flatMap(({ prompts }) => prompts),
   );
@@ -74,8 +74,11 @@ export async function evaluateArm(evaluation: ArmEvaluation): Promise<ArmResult[
   return results;
 }
 
-/** The answer to every prompt, by prompt id. */
-async function answerAll(evaluation: ArmEvaluation, prompts: readonly Prompt[]): Promise<Map<string, EvalAnswer>> {
+/** What asking needs. */
+export type Asking = Omit<ArmEvaluation, 'arm' | 'suites' | 'prompts' | 'spec' | 'sizes'>;
+
+/** The answer to every prompt, by prompt id. @throws as `evaluateArm` */
+export async function answerPrompts(evaluation: Asking, prompts: readonly Prompt[]): Promise<Map<string, EvalAnswer>> {
   const { model, seed, maxTokens, temperature = 0, signal, contextFor } = evaluation;
   const requests = new Map(
     prompts.map((prompt) => {
@@ -145,9 +148,14 @@ async function answerAll(evaluation: ArmEvaluation, prompts: readonly Prompt[]):
 function gradeRow(arm: string, suite: Suite, prompt: Prompt, answer: EvalAnswer, spec: Spec): EvalRow {
   const unscored = ungradable(answer);
   const grade = unscored === null ? suite.grade(answer, prompt, spec) : { score: null, unscored, faults: [] };
+  return rowOf(arm, suite.name, prompt, answer, grade);
+}
+
+/** The row of a graded answer. */
+export function rowOf(arm: string, suite: string, prompt: Prompt, answer: EvalAnswer, grade: Grade & Pick<EvalRow, 'verdict'>): EvalRow {
   return {
     arm,
-    suite: suite.name,
+    suite,
     promptId: prompt.id,
     request: prompt.request,
     technique: prompt.technique,

@@ -34,10 +34,14 @@ export const EvalRow = z.strictObject({
   score: z.number().min(0).max(1).nullable(),
   unscored: z.string().optional(),
   faults: z.array(z.string()),
+  /** The class that a grader chose, in suites whose publication has classes. */
+  verdict: z.string().optional(),
 });
 export type EvalRow = z.infer<typeof EvalRow>;
 
 const Part = z.strictObject({ mean: z.number(), rows: z.int() });
+/** A share beside the score, 95 % interval; `rows` are those that count in it. */
+const Rate = z.strictObject({ share: z.number(), low: z.number(), high: z.number(), rows: z.int() });
 
 /** One arm on one suite. */
 export const EvalResult = z.strictObject({
@@ -56,5 +60,7 @@ export const EvalResult = z.strictObject({
   measures: z.strictObject({ truncated: z.number(), answerWords: z.number(), cotWords: z.number(), repetition: z.number() }),
   /** Mean score by ideal kind, category and technique. */
   by: z.strictObject({ ideal: z.record(z.string(), Part), category: z.record(z.string(), Part), technique: z.record(z.string(), Part) }),
+  /** Named shares of the suite's own classes, e.g. full refusals. */
+  rates: z.record(z.string(), Rate).optional(),
 });
 export type EvalResult = z.infer<typeof EvalResult>;

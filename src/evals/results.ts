@@ -1,6 +1,7 @@
 /** From graded rows to one number with its interval. */
 import type { EvalResult, EvalRow } from './records.js';
 import { goodnessAt, mean, rateInterval, type Scored } from './statistics.js';
+import type { SetPart } from './sets/evaluation-set.js';
 import type { Suite } from './suites.js';
 
 /** What is resampled and paired: a row, or a request with its goodness. `id` is the same in every arm. */
@@ -12,17 +13,21 @@ export interface Unit extends Scored {
 export function units(suite: Pick<Suite, 'summary'>, rows: readonly EvalRow[]): Unit[] {
   const scored = rows.flatMap((row) => (row.score === null ? [] : [{ ...row, score: row.score }]));
   if (suite.summary === 'mean') return scored.map((row) => ({ id: row.promptId, cluster: row.request, value: row.score }));
+  const of = suite.summary === 'worst' ? worst : goodnessAt;
   return [...grouped(scored, (row) => row.request)].map(([request, variants]) => ({
     id: request,
     cluster: request,
-    value: goodnessAt(variants.map((row) => row.score)),
+    value: of(variants.map((row) => row.score)),
   }));
 }
+
+/** Wrong if any variant is. */
+const worst = (scores: readonly number[]): number => Math.min(...scores);
 
 /** One arm on one suite: estimate, 95 % interval, unscored count, kinds, measures, parts. */
 export function summarise(
   arm: string,
-  suite: Pick<Suite, 'name' | 'summary'>,
+  suite: Pick<SetPart, 'name' | 'summary' | 'rates'>,
   rows: readonly EvalRow[],
   seed: number | string,
 ): EvalResult {
@@ -58,7 +63,21 @@ export function summarise(
       repetition: average((row) => row.repetition),
     },
     by: { ideal: parts((row) => row.ideal ?? 'unknown'), category: parts((row) => row.category), technique: parts((row) => row.technique) },
+    ...(suite.rates && { rates: ratesOf(rows, suite.rates, `${seed} ${suite.name}`) }),
   };
+}
+
+/** Shares of a part's own classes, with intervals by request. */
+function ratesOf(rows: readonly EvalRow[], classes: NonNullable<SetPart['rates']>, seed: string): NonNullable<EvalResult['rates']> {
+  const counted = rows.flatMap((row) =>
+    Object.entries(classes(row)).map(([name, holds]) => ({ name, cluster: row.request, value: holds ? 1 : 0 })),
+  );
+  return Object.fromEntries(
+    [...grouped(counted, ({ name }) => name)].map(([name, part]) => {
+      const { estimate, low, high } = rateInterval(part, { seed: `${seed} ${name}` });
+      return [name, { share: estimate, low, high, rows: part.length }];
+    }),
+  );
 }
 
 /** Items by key, keys in order of first appearance. */

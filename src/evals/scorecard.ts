@@ -20,20 +20,27 @@ export const Difference = z.strictObject({
 });
 export type Difference = z.infer<typeof Difference>;
 
+/** What a scorecard says of a suite. */
+export const SuiteInfo = z.strictObject({ name: z.string(), title: z.string(), metric: z.string(), group: z.string() });
+export type SuiteInfo = z.infer<typeof SuiteInfo>;
+
 export const Scorecard = z.strictObject({
   arms: z.array(z.string()),
-  suites: z.array(z.strictObject({ name: z.string(), title: z.string(), metric: z.string(), group: z.string() })),
+  suites: z.array(SuiteInfo),
   results: z.array(EvalResult),
   differences: z.array(Difference),
 });
 export type Scorecard = z.infer<typeof Scorecard>;
 
-/** Scorecard of several arms; differences are paired, each arm against `base`, or against the first arm where there is no base. */
-export function scorecard(arms: readonly (readonly ArmResult[])[], seed: number | string): Scorecard {
+/**
+ * Scorecard of several arms; differences are paired, each arm against `base`, or against the first arm where there is no base.
+ * @param others suites that a run does not ask by itself
+ */
+export function scorecard(arms: readonly (readonly ArmResult[])[], seed: number | string, others: readonly SuiteInfo[] = []): Scorecard {
   const all = arms.flat();
   const names = [...new Set(all.map(({ result }) => result.arm))];
   const against = names.includes('base') ? 'base' : (names[0] ?? 'base');
-  const asked = suites.filter((suite) => all.some(({ result }) => result.suite === suite.name));
+  const asked = [...suites, ...others].filter((suite) => all.some(({ result }) => result.suite === suite.name));
   return {
     arms: names,
     suites: asked.map(({ name, title, metric, group }) => ({ name, title, metric, group })),
@@ -60,6 +67,21 @@ export function scorecard(arms: readonly (readonly ArmResult[])[], seed: number 
       ];
     }),
   };
+}
+
+/** Named shares of the classes of a suite, one line a suite, arm and share; empty where no suite has any. */
+export function ratesText(card: Scorecard): string {
+  return card.suites
+    .flatMap(({ name, title }) =>
+      card.results
+        .filter((result) => result.suite === name)
+        .flatMap(({ arm, rates = {} }) =>
+          Object.entries(rates).map(
+            ([share, one]) => `${title}, ${arm}: ${share} ${rate(one.share)} [${rate(one.low)}, ${rate(one.high)}] of ${one.rows}`,
+          ),
+        ),
+    )
+    .join('\n');
 }
 
 /** `.87`, `1.00`, `–` for none. */

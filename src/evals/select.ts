@@ -18,8 +18,12 @@ export function wrapEach(prompts: readonly Prompt[], group: 'held-out' | 'encodi
   return prompts.map((prompt, i) => wrapSeeded(prompt, techniques[i % techniques.length]!, seed));
 }
 
-const wrapSeeded = (prompt: Prompt, technique: Technique, seed: number | string): Prompt =>
+/** The same words for the same request, seed and technique. */
+export const wrapSeeded = (prompt: Prompt, technique: Technique, seed: number | string): Prompt =>
   wrapPrompt(prompt, technique, new Random(`wrap ${seed} ${technique.name} ${prompt.request}`));
+
+/** All held-out techniques, families in turn. */
+export const heldOutByFamily = (): Technique[] => byFamilyInTurn(heldOutFamilies);
 
 function byFamilyInTurn(techniques: readonly Technique[]): Technique[] {
   const families = new Map<string, Technique[]>();
