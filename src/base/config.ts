@@ -78,7 +78,7 @@ const judgeFields = {
     ),
   hint: z
     .boolean()
-    .default(false)
+    .default(true)
     .describe("Whether the judge is told the prompt's ideal kind as a noisy hint that it must agree or disagree with"),
 };
 /** The judge's own settings and, where it is on a server, that server. */
