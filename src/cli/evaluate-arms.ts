@@ -1,10 +1,12 @@
 /** Evaluates every arm and writes the scorecard. */
+import path from 'node:path';
 import type { Config } from '../base/config.js';
 import { writeTextAtomically } from '../base/atomic-text.js';
 import type { Prompt } from '../base/records.js';
 import type { StageContext } from '../align/stage.js';
 import { evaluateArm, type ArmResult } from '../evals/evaluate.js';
 import { scorecard, type Scorecard } from '../evals/scorecard.js';
+import { mergeScorecards, storedResults, storedScorecard, type StoredResult } from '../evals/stored-results.js';
 import { suites, type SuiteSizes } from '../evals/suites.js';
 import { splitCot } from '../lm/split-cot.js';
 import { openArm } from './arms.js';
@@ -27,10 +29,14 @@ export function suiteSizesOf({ plain, jailbroken, techniques, encoded }: Config[
   };
 }
 
-/** @throws input error when an arm is to be evaluated whose training has not been done */
+/**
+ * Results of sets that were asked by themselves stay in the scorecard as long as the weights of the arm are the same.
+ * @throws input error when an arm is to be evaluated whose training has not been done
+ */
 export async function evaluateArms(context: StageContext, test: readonly Prompt[]): Promise<Scorecard> {
   const { config, paths, progress, specs, signal } = context;
   const results: ArmResult[][] = [];
+  const stored: StoredResult[][] = [];
   for (const name of config.eval.arms) {
     if (name === 'sft+rl' && config.rl.steps === 0) continue;
     const arm = await openArm(context, name);
@@ -58,8 +64,9 @@ export async function evaluateArms(context: StageContext, test: readonly Prompt[
     });
     task?.done();
     results.push(result);
+    stored.push(await storedResults(path.dirname(paths.answers(name)), arm.digest));
   }
-  const card = scorecard(results, config.seed);
+  const card = mergeScorecards(scorecard(results, config.seed), storedScorecard(stored, config.seed));
   await writeTextAtomically(paths.scorecard(), `${JSON.stringify(card, null, 1)}\n`);
   return card;
 }

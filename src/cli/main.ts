@@ -7,7 +7,9 @@ import { DeliberateError, exitCodes } from '../base/errors.js';
 import { readRunFile, RunPaths, stageNames, type StageName } from '../base/run-folder.js';
 import { chatCommand } from './chat.js';
 import { doctor } from './doctor.js';
+import { addSuiteOptions, evalSuite, type SuiteFlags } from './eval-command.js';
 import { addExportCommand } from './export-command.js';
+import { addGradersCommand } from './graders-command.js';
 import { addInitCommand } from './init-command.js';
 import { modelsList, modelsPull } from './models-commands.js';
 import { promptsImport, promptsSplit, type ImportFlags } from './prompts-commands.js';
@@ -100,7 +102,7 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
     report: 'write report.html',
   };
   for (const [name, text] of Object.entries(stageTexts) as [StageName, string][]) {
-    program
+    const stage = program
       .command(name)
       .description(`one stage: ${text}`)
       .argument('<run folder>', 'folder of a run; a new one is begun where there is none')
@@ -108,7 +110,8 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
       .addOption(setOption())
       .addOption(redoOption())
       .addHelpText('after', `\nExample:\n  deliberate ${name} runs/demo`)
-      .action(async (root: string, flags: RunFlags & { config?: string }) => {
+      .action(async (root: string, flags: RunFlags & Partial<SuiteFlags> & { config?: string }) => {
+        if (flags.suite !== undefined) return evalSuite(root, flags as SuiteFlags, signal);
         await runCommand({
           root,
           config: await configOfRun(root, flags.config, flags),
@@ -117,6 +120,7 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
           ...(flags.redo && { redo: flags.redo }),
         });
       });
+    if (name === 'eval') addSuiteOptions(stage);
   }
 
   program
@@ -147,6 +151,8 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
   addExportCommand(program, signal);
 
   addInitCommand(program);
+
+  addGradersCommand(program, signal);
 
   const spec = program.command('spec').description('look at a specification');
   spec
