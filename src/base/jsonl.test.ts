@@ -75,6 +75,15 @@ describe('a log', () => {
     await expect(readJsonl(file, Note)).rejects.toThrow(`${file}:2: is not a record`);
   });
 
+  it('refuses a damaged byte, which would else read as another character', async () => {
+    const file = fresh();
+    await writeJsonl(file, notes(3));
+    const bytes = await readFile(file);
+    bytes[bytes.indexOf('note 1')] = 0xc3;
+    await writeFile(file, bytes);
+    await expect(readJsonl(file, Note)).rejects.toThrow(`${file}:2: is not UTF-8`);
+  });
+
   it('refuses numbers that JSON cannot hold', async () => {
     await expect(writeJsonl(fresh(), [{ loss: Number.NaN }])).rejects.toThrow("internal: a record's field loss is NaN");
   });

@@ -1,4 +1,5 @@
 /** Files of one JSON record a line: appended to, never changed, and whole again after a crash. */
+import { isUtf8 } from 'node:buffer';
 import { mkdir, open, readFile, truncate, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { z } from 'zod';
@@ -32,6 +33,9 @@ async function readWhole<T>(file: string, schema: z.ZodType<T>): Promise<{ recor
   let start = 0;
   for (let line = 1; start < end; line++) {
     const stop = bytes.indexOf(0x0a, start);
+    // Lines are written as UTF-8; a damaged byte would else come back as another character, unnoticed.
+    if (!isUtf8(bytes.subarray(start, stop)))
+      throw inputError(`${file}:${line}: is not UTF-8; the file is damaged there. Remove the line; what it held is made again.`);
     const text = bytes.toString('utf8', start, stop);
     start = stop + 1;
     if (text.trim() === '') continue;

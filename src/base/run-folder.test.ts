@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -40,10 +40,22 @@ describe('a lock', () => {
     await lock.release();
   });
 
-  it('is not taken over from another machine, or from nobody known', async () => {
+  it('is taken over from a process that died before it wrote its name, and its traces go', async () => {
+    const root = fresh();
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    await mkdir(path.join(root, '.lock'), { recursive: true });
+    await writeFile(path.join(root, `.writer.json.${pid}`), '');
+    const lock = await lockFolder(root, undefined, 300);
+    expect((await readdir(root)).sort()).toEqual(['.lock', '.writer.json']);
+    await lock.release();
+  });
+
+  it('is not taken over from another machine, or while somebody without a name renews it', async () => {
     const root = fresh();
     await mkdir(path.join(root, '.lock'), { recursive: true });
-    await expect(lockFolder(root)).rejects.toThrow('another process is writing');
+    const alive = setInterval(() => void utimes(path.join(root, '.lock'), new Date(), new Date()), 50);
+    await expect(lockFolder(root, undefined, 500)).rejects.toThrow('another process is writing');
+    clearInterval(alive);
     const { pid } = spawnSync(process.execPath, ['-e', '']);
     await writeFile(path.join(root, '.writer.json'), JSON.stringify({ pid, host: 'another-machine' }));
     await expect(lockFolder(root)).rejects.toThrow('on another-machine');
@@ -71,6 +83,16 @@ describe('a run folder', () => {
     expect(await readFile(path.join(root, 'run.yaml'), 'utf8')).toMatch(
       /schemaVersion: 1\nname: mine\nmodel: smollm2-135m-instruct\n[\s\S]*\n {2}model: m\n/,
     );
+  });
+
+  it('removes what a killed process left half-written, and nothing else', async () => {
+    const root = fresh();
+    await mkdir(path.join(root, 'arms', 'sft', '.adapter.123.0a1b2c3d.tmp', 'x'), { recursive: true });
+    await writeFile(path.join(root, '.run.yaml.123.new'), 'half');
+    await writeFile(path.join(root, 'arms', 'sft', 'notes.123.new'), 'mine');
+    await (await open(root)).close();
+    expect((await readdir(root)).sort()).toEqual(['arms', 'run.yaml']);
+    expect(await readdir(path.join(root, 'arms', 'sft'))).toEqual(['notes.123.new']);
   });
 
   it('refuses other settings, and leaves the folder free', async () => {

@@ -1,5 +1,5 @@
 /** The folder of a run: where each file lies, who may write, and with which settings it was begun. */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
@@ -92,6 +92,7 @@ export class RunFolder {
     const lock = await lockFolder(root, options.onLost);
     try {
       const paths = new RunPaths(root);
+      await removeHalfWritten(root);
       const before = await readRunFile(paths);
       if (before !== null) refuseOtherSettings(root, before, options);
       const { config, digests, codeVersion } = options;
@@ -112,6 +113,19 @@ export class RunFolder {
 
   close(): Promise<void> {
     return this.lock.release();
+  }
+}
+
+/** Names that files and folders have until they are whole; each holds the writer's process id. */
+const halfWritten = /^\..+\.\d+(?:\.[0-9a-f]{8})?\.(?:new|tmp)$/;
+
+/** What a killed process left: only the holder of the folder's lock writes under these names, so all of it is dead. */
+async function removeHalfWritten(folder: string): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  for (const entry of entries) {
+    const file = path.join(folder, entry.name);
+    if (halfWritten.test(entry.name)) await rm(file, { recursive: true, force: true });
+    else if (entry.isDirectory()) await removeHalfWritten(file);
   }
 }
 
