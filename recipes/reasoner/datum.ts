@@ -9,7 +9,7 @@ import type { TrainingExample, TrainingGroup } from './group.js';
  * is a style due, what follows); the rest of a line is copied and soon costs nothing. Answers are one of many good ones, so
  * their loss stays high whatever is learnt, and at full weight it drowns the choices (docs/LOG.md).
  */
-export const weights = { reasoning: 1, choice: 4, answer: 0.2, ownAnswer: 0.06, verdict: 1, found: 6, grade: 6 } as const;
+export const weights = { reasoning: 1, choice: 4, answer: 0.3, ownAnswer: 0.08, ownOpening: 0.5, verdict: 1, found: 6, grade: 6 } as const;
 /** So that the gradient of a step has a norm near one. */
 const scale = 1 / 64;
 
@@ -39,6 +39,8 @@ export function datumOf(renderer: ModelRenderer, group: TrainingGroup, example: 
     const end = prompt.length + renderer.completionTokens(cot, false).length;
     const own = example.meta.decision === 'comply' || answer === '' ? weights.ownAnswer : weights.answer;
     byToken.fill(own, end);
+    // How help begins must be learnt: without it a decision to comply was followed by a refusal (docs/LOG.md).
+    if (example.meta.decision === 'comply') byToken.fill(weights.ownOpening, end, Math.min(all.length, end + 8));
     return { ...shifted(all, byToken, choices, sharedPrefix), grade: [] };
   }
   // The reading stands in the conversation before the grade turn: it is learnt in the same pass.

@@ -25,6 +25,8 @@ export interface PolicyOptions {
   /** From 0, bare clauses, to 1, with definitions, exclusions, examples and reasons as real specifications have them; default drawn evenly. */
   richness?: number;
   countTokens?: (text: string) => number;
+  /** Clauses from many families, two of each: telling them apart is easy, and so is seeing that none applies. */
+  mixed?: boolean;
   /** Compile for `none`: no category in detail, so no clause applies to anything. */
   withoutDetail?: boolean;
   /** Families that a policy may be about; default all. The rest serves for summaries and for what is not covered. */
@@ -70,12 +72,13 @@ export function makePolicy(random: Random, families: readonly Family[], options:
   const drawnOrder = random.shuffle(families);
   const order = [...drawnOrder.filter((family) => subjects.has(family)), ...drawnOrder.filter((family) => !subjects.has(family))];
   // Real categories have more clauses than one family has parts, so now and then two families make one category.
-  const about = order.slice(0, random.uniform() < 0.35 ? 2 : 1);
+  const familyCount = options.mixed === true ? Math.ceil((options.clauses ?? 6) / 2) : random.uniform() < 0.35 ? 2 : 1;
+  const about = order.slice(0, familyCount);
   if (order.length < about.length + 2) throw internalError(`makePolicy: ${order.length} families are too few`);
   const rest = random.shuffle(order.slice(about.length));
   const summaries = Math.min((options.summaries ?? 3 + random.integer(6)) - 1, rest.length - 2);
   const withSummary = rest.slice(0, Math.max(0, summaries));
-  const title = capital(about.map((family) => family.name).join(' and '));
+  const title = options.mixed === true ? random.pick(mixedTitles) : capital(about.map((family) => family.name).join(' and '));
   const taken = new Set<string>();
   const stylePrefix = codePrefix(random);
   const general = drawStyles(random, kinds, null, taken, stylePrefix);
@@ -88,7 +91,7 @@ export function makePolicy(random: Random, families: readonly Family[], options:
     title,
     summary: summaryOf(
       random,
-      about,
+      options.mixed === true ? about.slice(0, 2) : about,
       drawn.map(({ clause }) => clause),
     ),
     definitions: random.uniform() < richness - 0.2 ? definitions(random).map((definition) => ({ ...definition, line: 1 })) : [],
@@ -157,7 +160,15 @@ interface DrawnClause {
 }
 
 function drawClauses(random: Random, about: readonly Family[], name: string, taken: Set<string>, richness: number, options: PolicyOptions) {
-  const parts = random.shuffle(about.flatMap((family) => family.subtopics.map((subtopic) => ({ family, subtopic }))));
+  const perFamily = options.mixed === true ? 2 : Infinity;
+  const parts = random.shuffle(
+    about.flatMap((family) =>
+      random
+        .shuffle(family.subtopics)
+        .slice(0, perFamily)
+        .map((subtopic) => ({ family, subtopic })),
+    ),
+  );
   if (options.mustCover !== undefined) {
     const first = (part: { subtopic: Subtopic }) => (options.mustCover?.(part.subtopic) === true ? 0 : 1);
     parts.sort((a, b) => first(a) - first(b));
@@ -191,6 +202,8 @@ function drawClauses(random: Random, about: readonly Family[], name: string, tak
   addExclusions(random, clauses, chancesOf(random, richness * 0.6));
   return { drawn: clauses, uncovered: parts.slice(count) };
 }
+
+const mixedTitles = ['House rules', 'Everyday matters', 'What we talk about', 'The list', 'Daily life', 'Leisure and home'];
 
 /** Half of the policies have none of a sort of part; the richer the rest, the more. */
 const chancesOf = (random: Random, richness: number): number => (random.uniform() < 0.5 * (1 - richness) ? 0 : richness);

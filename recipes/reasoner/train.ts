@@ -40,16 +40,17 @@ const answerTokens = 48;
 /** Policies a step: more of them make a calmer gradient than more questions under one, and cost little more. */
 const groupsPerStep = 2;
 /** Share of the answers to ordinary requests that are learnt at all: they keep the base's voice and take half of the tokens. */
-const ownAnswers = 0.35;
+const ownAnswers = 1;
 
 /** Steps before this share are spent on short policies: what is learnt there first is to look a clause up at all. */
 const shortShare = 0.25;
 
 function optionsAt(step: number, random: Random): GroupOptions {
   const short = step < steps * shortShare || random.uniform() < 0.5;
+  const mixed = random.uniform() < 0.5;
   return short
-    ? { clauses: 3 + random.integer(4), summaries: 2, richness: 0, examples: 6, grading: 0.3 }
-    : { clauses: 7 + random.integer(5), summaries: 3 + random.integer(5), richness: 0, examples: 7, grading: 0.3 };
+    ? { mixed, clauses: 3 + random.integer(4), summaries: 2, richness: 0, examples: 6, grading: 0.2 }
+    : { mixed, clauses: 7 + random.integer(5), summaries: 3 + random.integer(5), richness: 0, examples: 7, grading: 0.2 };
 }
 
 async function sampleAnswers(engine: EmbeddedEngine, split: TopicSplit, file: string): Promise<AnswerOf> {
