@@ -54,6 +54,7 @@ export default {
     'unicorn/no-array-reverse': 'off',
     'import/no-named-as-default-member': 'off', // fc.assert is how fast-check is used
     'unicorn/consistent-function-scoping': 'off', // a function stands where it is read
+    'oxc/no-async-endpoint-handlers': 'off', // a rule for Express; Fastify awaits its handlers
     'no-shadow': 'off', // false alarms on parameters of function types
     'unicorn/require-post-message-target-origin': 'off', // a rule for browser windows; ours are worker threads
     'typescript/no-misused-spread': 'off', // [...text] splits by code point, as meant

@@ -9,6 +9,7 @@ let root: string;
 let viewer: Viewer;
 let before: NodeJS.CpuUsage;
 let page: number;
+let pageStatus: number;
 beforeAll(async () => {
   // The test shares the machine: it must not press on what runs beside it.
   os.setPriority(19);
@@ -17,7 +18,7 @@ beforeAll(async () => {
   before = process.cpuUsage();
   viewer = await createViewer(root, madeSpec);
   const start = process.cpuUsage();
-  expect((await viewer.app.inject({ url: '/', headers: { host: '127.0.0.1' } })).statusCode).toBe(200);
+  pageStatus = (await viewer.app.inject({ url: '/', headers: { host: '127.0.0.1' } })).statusCode;
   page = milliseconds(start);
   await viewer.store.whenReady();
 }, 300_000);
@@ -68,6 +69,7 @@ it('is fast at 100,000 records: the page at once, the overview in a second, a fi
       .join(', ')}`,
   );
   // The page does not wait for the records.
+  expect(pageStatus).toBe(200);
   expect(page).toBeLessThan(1000);
   for (const [name, time] of Object.entries(times)) expect(time, name).toBeLessThan(name === 'overview' ? 1000 : 200);
 }, 300_000);

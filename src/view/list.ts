@@ -46,13 +46,13 @@ export async function listFacets(store: RunStore, filters: Filters): Promise<Fac
            from records where ${where} group by grouping sets (${columns.map((column) => `(${column})`).join(', ')}) order by count desc, value`,
           parameters,
         )
-        .then((rows) => {
+        .then((rows) =>
           shared.forEach(([name], i) => {
             // The bit of the one column that this row groups by is unset.
             const mask = (1 << shared.length) - 1 - (1 << (shared.length - 1 - i));
             result[name] = choices(rows.filter(({ which }) => which === mask));
-          });
-        }),
+          }),
+        ),
     );
   }
   for (const [name, column] of Object.entries(facets)) {
