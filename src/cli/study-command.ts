@@ -29,7 +29,9 @@ export function addStudyCommand(program: Command, signal: AbortSignal): void {
   const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
   program
     .command('study')
-    .description('run the studies of the paper: headline arms over seeds, ablations, generalisation, compute, a policy change, faithfulness, judge')
+    .description(
+      'run the studies of the paper: headline arms over seeds, ablations, generalisation, compute, a policy change, faithfulness, judge',
+    )
     .argument('[config.yaml]', 'settings of a run, with a section `study`; see docs/STUDIES.md')
     .option('--out <folder>', 'folder of the study (default: runs/<name>-study)')
     .option('--quick', 'small sizes and one seed: everything once')

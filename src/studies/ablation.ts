@@ -1,11 +1,13 @@
 /**
- * Ablation of the stages (paper, section 4.1 and figure 5: no safety training, SFT only, RL only, SFT + RL, and the untrained base with
+ * Ablation of the stages (paper, section 4.1: no safety training, SFT only, RL only, SFT + RL, and the untrained base with
  * the summarised specification in its context), and of parts of the data: the answer-only baseline, no judge in the filter, no shared
  * summaries in spec(category) (paper, section 2.3.1: models attend to the relevant policy better with them).
  */
 import type { ArmName } from '../base/config.js';
+import { readJsonl } from '../base/jsonl.js';
+import { SftRecord } from '../base/records.js';
 import { CompiledSpecs } from '../align/compiled-specs.js';
-import { differenceCell, rateCell, countCell } from './cells.js';
+import { countCell, differenceCell, measureCell } from './cells.js';
 import { evaluateModel, suitesNamed, type Rows } from './evaluate-model.js';
 import { firstRun, variantPaths } from './first-run.js';
 import { pairedStrata } from './intervals.js';
@@ -34,7 +36,7 @@ const armsOfRun: readonly (readonly [label: string, arm: ArmName])[] = [
 export const ablation: Study = {
   name: 'ablation',
   title: 'Ablation of stages and data',
-  source: 'paper, section 4.1: figure 5',
+  source: 'paper, section 4.1: ablation of the stages',
   version: 1,
   async run(lab: Lab): Promise<Findings> {
     const first = await firstRun(lab);
@@ -50,8 +52,7 @@ export const ablation: Study = {
     const scores = measures.map((measure) => ({
       label: measure.title,
       cells: labels.map((label) => {
-        const strata = measure.strata(rows.get(label)!);
-        const cell = strata.length === 1 ? rateCell(strata[0]!, measure.name) : { estimate: null, n: 0 };
+        const cell = measureCell(measure, [rows.get(label)!]);
         figures[`${measure.name} ${label}`] = cell;
         return cell;
       }),
@@ -60,11 +61,13 @@ export const ablation: Study = {
     const compared = labels.filter((label) => label !== 'SFT');
     const differences = measures.map((measure) => ({
       label: `${measure.title}${measure.better === 'less' ? ' (less is better)' : ''}`,
-      cells: compared.map((label) => differenceCell([pairedStrata(measure.strata(reference), measure.strata(rows.get(label)!))], measure.name)),
+      cells: compared.map((label) =>
+        differenceCell([pairedStrata(measure.strata(reference), measure.strata(rows.get(label)!))], measure.name),
+      ),
     }));
     return {
       tables: [
-        { title: 'Scores', columns: labels, rows: scores.filter(({ cells }) => cells.some(({ estimate }) => estimate !== null)) },
+        { title: 'Scores', columns: labels, rows: scores },
         { title: 'Difference from SFT on the same requests', columns: compared, rows: differences },
         {
           title: 'Records of SFT',
@@ -83,10 +86,12 @@ const askedSuites = suitesNamed(...suites.map(({ name }) => name).filter((name) 
 
 async function openConditions(lab: Lab, first: FirstRun): Promise<Condition[]> {
   const { config, context, paths } = first;
+  const records = (await readJsonl(paths.sftRecords(), SftRecord)).length;
   const conditions: Condition[] = [];
   for (const [label, name] of armsOfRun) {
     if (name === 'sft+rl' && config.rl.steps === 0) continue;
-    conditions.push({ label, arm: await lab.pipeline.openArm(context, name), known: paths.answers(name) });
+    const trained = name === 'base' || name === 'base+spec' ? {} : { records };
+    conditions.push({ label, arm: await lab.pipeline.openArm(context, name), known: paths.answers(name), ...trained });
   }
   if (config.rl.steps > 0) conditions.push({ label: 'RL only', arm: await rlOnly(first, variantPaths(lab, 'ablation', 'rl-only')) });
   const unjudged = await sftVariant(first, { paths: variantPaths(lab, 'ablation', 'without-judge'), judged: false });

@@ -1,5 +1,7 @@
 /** From rows to cells of tables. */
 import { rateInterval, type Scored } from '../evals/statistics.js';
+import type { Rows } from './evaluate-model.js';
+import { unscoredOf, type Measure } from './measures.js';
 import { seedInterval, type SeedInterval, type Strata } from './intervals.js';
 import type { Cell } from './study.js';
 
@@ -12,6 +14,15 @@ export function rateCell(rows: readonly Scored[], seed: number | string, unscore
 
 /** A rate over several seeds. */
 export const seedsCell = (seeds: readonly Strata[], seed: number | string): Cell => intervalCell(seedInterval(seeds, { seed, rate: true }));
+
+/** A measure of one arm, a list of rows a seed, with what could not be scored. */
+export const measureCell = (measure: Measure, seeds: readonly Rows[]): Cell => ({
+  ...seedsCell(
+    seeds.map((rows) => measure.strata(rows)),
+    measure.name,
+  ),
+  unscored: seeds.reduce((sum, rows) => sum + unscoredOf(measure, rows), 0),
+});
 
 /** A difference of two arms over several seeds, from paired rows. */
 export const differenceCell = (seeds: readonly Strata[], seed: number | string): Cell => intervalCell(seedInterval(seeds, { seed }));

@@ -1,11 +1,11 @@
 /**
- * Inference-time compute (paper, section 4.2 "impact of inference-time compute" and figure 3 right): the CoT is forced to be shorter,
+ * Inference-time compute (paper, sections 3 and 4, the study of inference-time compute): the CoT is forced to be shorter,
  * left alone, forced to be longer, or the best of n samples is taken by the model's own judgement. Safety and over-refusal are read
  * together: thinking longer must not buy safety by refusing more.
  */
 import { contentId } from '../base/records.js';
 import { mean } from '../evals/statistics.js';
-import { plainCell, rateCell } from './cells.js';
+import { measureCell, plainCell } from './cells.js';
 import { budgetName, withBudget, type Budget } from './cot-budget.js';
 import { evaluateModel, suitesNamed, type Rows } from './evaluate-model.js';
 import { firstRun, mainArm } from './first-run.js';
@@ -18,7 +18,7 @@ const shown = ['forbidden-jailbreaks', 'over-refusal', 'safe-completion-regulate
 export const compute: Study = {
   name: 'compute',
   title: 'Inference-time compute',
-  source: 'paper, section 4: inference-time compute',
+  source: 'paper, sections 3 and 4: inference-time compute',
   version: 1,
   async run(lab: Lab): Promise<Findings> {
     const first = await firstRun(lab);
@@ -31,13 +31,17 @@ export const compute: Study = {
       const natural = budget.kind === 'natural';
       const budgeted = natural ? arm : { ...arm, model: withBudget(arm.model, budget), digest: contentId('budget', arm.digest, budget) };
       const known = natural ? { known: first.paths.answers(name) } : {};
-      found.push({ budget, label, rows: await evaluateModel({ lab, first, study: 'compute', label, arm: budgeted, suites: askedSuites, ...known }) });
+      found.push({
+        budget,
+        label,
+        rows: await evaluateModel({ lab, first, study: 'compute', label, arm: budgeted, suites: askedSuites, ...known }),
+      });
     }
     const figures: Record<string, Cell> = {};
     const table = shown.map((measureName) => {
       const measure = measureNamed(measureName);
       const cells = found.map(({ label, rows }) => {
-        const cell = rateCell(measure.strata(rows)[0] ?? [], measureName);
+        const cell = measureCell(measure, [rows]);
         figures[`${measureName} ${label}`] = cell;
         return cell;
       });
@@ -49,7 +53,13 @@ export const compute: Study = {
         {
           title: `${name} under budgets of thought`,
           columns: found.map(({ label }) => label),
-          rows: [...table, { label: 'Tokens an answer, CoT and discarded samples included', cells: spent.map((tokens) => plainCell(tokens, tokens.toFixed(0))) }],
+          rows: [
+            ...table,
+            {
+              label: 'Tokens an answer, CoT and discarded samples included',
+              cells: spent.map((tokens) => plainCell(tokens, tokens.toFixed(0))),
+            },
+          ],
         },
       ],
       charts: [chart(found, spent, figures)],
@@ -83,7 +93,9 @@ function chart(found: readonly { label: string }[], spent: readonly number[], fi
       name: measureNamed(name).title,
       points: found.flatMap(({ label }, i) => {
         const { estimate, low, high } = figures[`${name} ${label}`] ?? { estimate: null };
-        return estimate === null ? [] : [{ x: spent[i]!, y: estimate, label, ...(low !== undefined && { low }), ...(high !== undefined && { high }) }];
+        return estimate === null
+          ? []
+          : [{ x: spent[i]!, y: estimate, label, ...(low !== undefined && { low }), ...(high !== undefined && { high }) }];
       }),
     })),
   };

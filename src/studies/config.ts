@@ -10,7 +10,11 @@ const counts = (value: readonly number[], text: string) =>
 const positive = (value: number, text: string) => z.int().min(1).default(value).describe(text);
 
 export const StudySettings = z.strictObject({
-  seeds: z.array(z.int().min(0)).min(1).default([0, 1, 2]).describe('Seeds of the headline arms, a whole run each; every other study uses the first'),
+  seeds: z
+    .array(z.int().min(0))
+    .min(1)
+    .default([0, 1, 2])
+    .describe('Seeds of the headline arms, a whole run each; every other study uses the first'),
   eval: z
     .strictObject({
       plain: positive(8, 'Requests of each suite'),
@@ -33,7 +37,9 @@ export const StudySettings = z.strictObject({
     })
     .prefault({}),
   policyChange: z
-    .strictObject({ clause: z.string().optional().describe('Code of the clause to edit; left out: the allowed clause cited most in training') })
+    .strictObject({
+      clause: z.string().optional().describe('Code of the clause to edit; left out: the allowed clause cited most in training'),
+    })
     .prefault({}),
   faithfulness: z.strictObject({ prompts: positive(24, 'CoTs that are looked at') }).prefault({}),
   judge: z
@@ -45,7 +51,9 @@ export const StudySettings = z.strictObject({
       labels: z
         .string()
         .optional()
-        .describe('JSONL file of labelled answers {messages, category, answer, good}. Left out: whether the kind by rules is the ideal kind'),
+        .describe(
+          'JSONL file of labelled answers {messages, category, answer, good}. Left out: whether the kind by rules is the ideal kind',
+        ),
     })
     .prefault({}),
 });
@@ -70,6 +78,7 @@ export function parseStudySettings(value: unknown, source: string): StudySetting
     throw inputError(`${source}: ${at}: ${issue?.message ?? 'not understood'}. docs/STUDIES.md names every setting of a study.`);
   }
   const { seeds } = parsed.data;
-  if (new Set(seeds).size < seeds.length) throw inputError(`${source}: study.seeds: a seed stands twice; two runs of one seed are the same run.`);
+  if (new Set(seeds).size < seeds.length)
+    throw inputError(`${source}: study.seeds: a seed stands twice; two runs of one seed are the same run.`);
   return parsed.data;
 }

@@ -64,7 +64,11 @@ async function ask(model: ChatModel, request: ChatRequest): Promise<ChatChoice> 
   return choices[0] ?? { text: '', stopReason: 'error', tokens: 0 };
 }
 
-const bare = (text: string): string => text.replace(/^\s*<think>\s*/, '').replace(/\s*<\/think>[\s\S]*$/, '').trim();
+const bare = (text: string): string =>
+  text
+    .replace(/^\s*<think>\s*/, '')
+    .replace(/\s*<\/think>[\s\S]*$/, '')
+    .trim();
 
 async function cutCot(model: ChatModel, request: ChatRequest, tokens: number): Promise<{ text: string; tokens: number }> {
   // The opening tag is not thought.
@@ -98,7 +102,12 @@ async function longer(model: ChatModel, request: ChatRequest, rounds: number): P
 }
 
 async function bestOf(model: ChatModel, request: ChatRequest, n: number): Promise<ChatChoice> {
-  const { choices } = await model.chat({ ...request, n, temperature: Math.max(sampling, request.temperature ?? sampling), seed: request.seed ?? 0 });
+  const { choices } = await model.chat({
+    ...request,
+    n,
+    temperature: Math.max(sampling, request.temperature ?? sampling),
+    seed: request.seed ?? 0,
+  });
   const tokens = choices.reduce((sum, choice) => sum + choice.tokens, 0);
   const graded = await Promise.all(choices.map(async (choice) => ({ choice, grade: await selfGrade(model, request, choice.text) })));
   const highest = Math.max(...graded.map(({ grade }) => grade ?? -1));

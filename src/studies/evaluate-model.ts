@@ -33,7 +33,11 @@ export interface ModelEvaluation {
 }
 
 /** A label as a folder's name. */
-const slug = (label: string): string => label.toLowerCase().replace(/\+/g, 'and').replace(/[^a-z0-9]+/g, '-');
+const slug = (label: string): string =>
+  label
+    .toLowerCase()
+    .replace(/\+/g, 'and')
+    .replace(/[^a-z0-9]+/g, '-');
 
 export const suitesNamed = (...names: SuiteName[]): Suite[] => names.map((name) => allSuites.find((suite) => suite.name === name)!);
 
@@ -94,9 +98,5 @@ export async function rowsOfRun(paths: RunPaths, arm: string): Promise<Rows> {
   return rows;
 }
 
-/** Scored units of a suite, and how many rows could not be scored. */
-export function unitsOf(rows: Rows, name: SuiteName): { units: Unit[]; unscored: number } {
-  const found = rows.get(name) ?? [];
-  const [suite] = suitesNamed(name);
-  return { units: units(suite!, found), unscored: found.filter(({ score }) => score === null).length };
-}
+/** Scored units of a suite. */
+export const unitsOf = (rows: Rows, name: SuiteName): Unit[] => units(suitesNamed(name)[0]!, rows.get(name) ?? []);

@@ -1,5 +1,6 @@
 /**
- * Whether a CoT is what the answer comes from (paper, section 5, on monitoring of CoTs; the measures are ours). Three looks: does the
+ * Whether a CoT is what the answer comes from (ours; the paper keeps the CoT from the judge so that it stays worth
+ * reading). Three looks: does the
  * answer follow the ruling of the clause that is cited; does it change when the decision in the CoT is swapped and the rest stays
  * (counterfactual, the CoT put into the model's mouth); how many CoTs cite a clause that does not exist.
  */
@@ -47,12 +48,14 @@ interface Outcome extends Scored {
 export const faithfulness: Study = {
   name: 'faithfulness',
   title: 'Faithfulness of chains of thought',
-  source: 'paper, section 5; measures of our own',
+  source: 'ours; the paper, section 2.4, says why the CoT must stay honest',
   version: 1,
   async run(lab: Lab): Promise<Findings> {
     const first = await firstRun(lab);
     const name = mainArm(first);
-    const arms = ['base+spec', 'sft', name].filter((arm, i, all) => all.indexOf(arm) === i && (first.config.eval.arms as string[]).includes(arm));
+    const arms = ['base+spec', 'sft', name].filter(
+      (arm, i, all) => all.indexOf(arm) === i && (first.config.eval.arms as string[]).includes(arm),
+    );
     const figures: Record<string, Cell> = {};
     const columns: Cell[][] = [];
     for (const arm of arms) {
@@ -83,7 +86,9 @@ export const faithfulness: Study = {
       ],
       charts: [],
       figures,
-      notes: ['A model whose answers do not come from its CoT keeps its answer when the decision is swapped: a low share in the second row says so.'],
+      notes: [
+        'A model whose answers do not come from its CoT keeps its answer when the decision is swapped: a low share in the second row says so.',
+      ],
     };
   },
 };

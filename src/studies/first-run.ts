@@ -1,5 +1,6 @@
 /** The run of the first seed: what every study but the headline builds on. */
 import type { Prompt } from '../base/records.js';
+import { categorise } from '../align/categorise.js';
 import { choosePrompts } from '../align/prepare.js';
 import { specsOf } from '../align/compiled-specs.js';
 import { categoryOf } from '../align/stage.js';
@@ -14,12 +15,9 @@ export async function firstRun(lab: Lab): Promise<FirstRun> {
   const paths = await lab.runOf(seed);
   const { bench, progress, signal } = lab;
   const specs = specsOf(lab.spec, config, bench);
-  return {
-    config,
-    paths,
-    context: { paths, config, specs, bench, progress, ...(signal && { signal }) },
-    prepared: choosePrompts(lab.prompts, config.prompts, config.seed),
-  };
+  const context = { paths, config, specs, bench, progress, ...(signal && { signal }) };
+  const prepared = choosePrompts(lab.prompts, config.prompts, config.seed);
+  return { config, paths, context, prepared: { ...prepared, train: await categorise(context, prepared.train) } };
 }
 
 /** The arm that the method ends with. */

@@ -1,10 +1,10 @@
 /**
- * The headline arms × seeds: base, base with the specification in context, answer-only SFT, SFT, SFT + RL (paper, section 3, table 1
- * and figure 2; the answer-only baseline is ours). Each seed is a whole run with samples, training and choice of requests of its own.
+ * The headline arms × seeds: base, base with the specification in context, answer-only SFT, SFT, SFT + RL (paper, section 3,
+ * table 1; the answer-only baseline is ours). Each seed is a whole run with samples, training and choice of requests of its own.
  */
 import { armNames } from '../base/config.js';
 import { capabilityNll, type Nll } from './capability.js';
-import { differenceCell, plainCell, seedsCell } from './cells.js';
+import { differenceCell, measureCell, plainCell } from './cells.js';
 import { rowsOfRun, type Rows } from './evaluate-model.js';
 import { mainArm } from './first-run.js';
 import { holm, pairedStrata, seedInterval, signTest } from './intervals.js';
@@ -16,7 +16,7 @@ type ArmRows = ReadonlyMap<string, Rows>;
 export const headline: Study = {
   name: 'headline',
   title: 'Headline arms over seeds',
-  source: 'paper, section 3: table 1 and figure 2',
+  source: 'paper, section 3: table 1',
   version: 1,
   async run(lab: Lab): Promise<Findings> {
     const config = lab.config(lab.settings.seeds[0]!);
@@ -54,7 +54,10 @@ function scoresTable(seeds: readonly ArmRows[], arms: readonly string[], figures
   const rows = measures.map((measure) => ({
     label: measure.title,
     cells: arms.map((arm) => {
-      const cell = seedsCell(strataOf(seeds, arm, measure), measure.name);
+      const cell = measureCell(
+        measure,
+        seeds.map((rows) => rows.get(arm)!),
+      );
       figures[`${measure.name} ${arm}`] = cell;
       return cell;
     }),

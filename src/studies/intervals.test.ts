@@ -40,7 +40,9 @@ describe('the mean over seeds', () => {
 describe('comparisons of two arms', () => {
   it('pairs what both were asked, stratum by stratum', () => {
     const unit = (id: string, value: number) => ({ id, cluster: id, value });
-    expect(pairedStrata([[unit('x', 0), unit('y', 1)], [unit('z', 1)]], [[unit('y', 0), unit('x', 1), unit('w', 1)], [unit('z', 1)]])).toEqual([
+    expect(
+      pairedStrata([[unit('x', 0), unit('y', 1)], [unit('z', 1)]], [[unit('y', 0), unit('x', 1), unit('w', 1)], [unit('z', 1)]]),
+    ).toEqual([
       [
         { cluster: 'y', value: -1 },
         { cluster: 'x', value: 1 },

@@ -86,7 +86,11 @@ describe('a budget of thought', () => {
 
   it('goes by the majority where no grade can be had', async () => {
     const refusal = "I'm sorry, but I can't help with that.";
-    const model = told([`<think>\na\n</think>\nFirst gather what you need, then begin.`, `<think>\nb\n</think>\n${refusal}`, `<think>\nc\n</think>\n${refusal}`]);
+    const model = told([
+      `<think>\na\n</think>\nFirst gather what you need, then begin.`,
+      `<think>\nb\n</think>\n${refusal}`,
+      `<think>\nc\n</think>\n${refusal}`,
+    ]);
     const { choices } = await withBudget(model, { kind: 'best-of', n: 3 }).chat(request);
     expect(splitCot(choices[0]!.text).answer).toBe(refusal);
   });

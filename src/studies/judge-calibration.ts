@@ -9,7 +9,7 @@ import { contentId } from '../base/records.js';
 import { digestsFor, modelFor } from '../engines/workbench.js';
 import { cachedModel } from './cached-model.js';
 import { firstRun } from './first-run.js';
-import { judgeItems } from './judge-items.js';
+import { armItems, judgeItems } from './judge-items.js';
 import { attackStudy, type JudgeBench } from './judge-under-attack.js';
 import { obeysStudy } from './judge-obeys.js';
 import { runsStudy } from './judge-runs.js';
@@ -28,9 +28,10 @@ export const judgeCalibration: Study = {
     const judging: JudgeBench = { lab, first, model: cached.model, concurrency };
     const figures: Record<string, Cell> = {};
     try {
-      const items = await judgeItems(lab, first);
+      const own = await armItems(first);
+      const items = await judgeItems(lab, own);
       const runs = await runsStudy(judging, items, figures);
-      const obeys = await obeysStudy(judging, items, figures);
+      const obeys = await obeysStudy(judging, own, figures);
       const attacked = await attackStudy(judging, items, figures);
       const { judge } = first.config;
       return {
@@ -42,7 +43,9 @@ export const judgeCalibration: Study = {
             ? 'An answer counts as good when its kind, by the published rules, is the ideal kind that the author of the prompt gave. Style is not in it.'
             : `Labels: ${path.basename(lab.settings.judge.labels)}.`,
           ...(judge.kindCheck
-            ? ['The judge of the run gives 0 without grading where the kind, by the same rules, is not what its own reading decided (judge.kindCheck); "grade alone" is without that.']
+            ? [
+                'The judge of the run gives 0 without grading where the kind, by the same rules, is not what its own reading decided (judge.kindCheck); "grade alone" is without that.',
+              ]
             : []),
         ],
       };

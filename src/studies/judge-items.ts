@@ -1,7 +1,7 @@
 /** Answers with a label: what a judge is calibrated against. */
 import { z } from 'zod';
 import { readJsonl } from '../base/jsonl.js';
-import { contentId, Message, type ResponseKind } from '../base/records.js';
+import { contentId, Message } from '../base/records.js';
 import { answerMatches } from '../align/check.js';
 import { roundRobin } from '../prompts/sample-evenly.js';
 import { rowsOfRun } from './evaluate-model.js';
@@ -15,26 +15,24 @@ export interface JudgeItem {
   category: string;
   answer: string;
   good: boolean;
-  ideal: ResponseKind | null;
 }
 
 const Label = z.strictObject({ messages: z.array(Message).min(1), category: z.string(), answer: z.string(), good: z.boolean() });
 
-/**
- * Labelled answers out of the file that the settings name; else answers of the run's arms to test prompts of known ideal kind,
- * good ones and bad ones in turn.
- */
-export async function judgeItems({ settings }: Lab, { paths, prepared, config }: FirstRun): Promise<JudgeItem[]> {
-  const most = settings.judge.items;
-  if (settings.judge.labels !== undefined) {
-    const labelled = (await readJsonl(settings.judge.labels, Label)).map((one): JudgeItem => ({
-      ...one,
-      id: contentId('item', one.messages, one.answer),
-      request: contentId('request', one.messages),
-      ideal: null,
-    }));
-    return inTurn(labelled, most);
-  }
+/** Labelled answers out of the file that the settings name; else those of the run's arms. Good ones and bad ones in turn. */
+export async function judgeItems({ settings }: Lab, own: readonly JudgeItem[]): Promise<JudgeItem[]> {
+  const { labels, items: most } = settings.judge;
+  if (labels === undefined) return inTurn(own, most);
+  const labelled = (await readJsonl(labels, Label)).map((one): JudgeItem => ({
+    ...one,
+    id: contentId('item', one.messages, one.answer),
+    request: contentId('request', one.messages),
+  }));
+  return inTurn(labelled, most);
+}
+
+/** Answers of the run's arms to test prompts of known ideal kind, by which they are good or bad. */
+export async function armItems({ paths, prepared, config }: FirstRun): Promise<JudgeItem[]> {
   const promptOf = new Map(prepared.test.map((prompt) => [prompt.id, prompt]));
   const items = new Map<string, JudgeItem>();
   for (const arm of config.eval.arms) {
@@ -44,10 +42,10 @@ export async function judgeItems({ settings }: Lab, { paths, prepared, config }:
       // Gibberish and cut-off answers never reach a judge.
       if (prompt?.ideal === undefined || category === 'none' || answer === '' || kind === 'gibberish' || stopReason !== 'stop') continue;
       const id = contentId('item', prompt.messages, answer);
-      items.set(id, { id, request, messages: prompt.messages, category, answer, good: answerMatches(answer, prompt.ideal), ideal: prompt.ideal });
+      items.set(id, { id, request, messages: prompt.messages, category, answer, good: answerMatches(answer, prompt.ideal) });
     }
   }
-  return inTurn([...items.values()], most);
+  return [...items.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 function inTurn(items: readonly JudgeItem[], most: number): JudgeItem[] {

@@ -65,7 +65,11 @@ async function verdicts({ lab, first, model, concurrency }: JudgeBench, items: r
   const full = new Map<string, JudgeItem>();
   for (const item of items) if (responseKind(item.answer) === 'comply' && !full.has(item.request)) full.set(item.request, item);
   const candidates = prepared.test.filter(({ request, ideal }) => full.has(request) && (ideal === 'refuse' || ideal === 'comply'));
-  const readings = await cachedModel(await lab.bench.base(), contentId('base', lab.bench.digests), path.join(lab.root, 'judge', 'readings.jsonl'));
+  const readings = await cachedModel(
+    await lab.bench.base(),
+    contentId('base', lab.bench.digests),
+    path.join(lab.root, 'judge', 'readings.jsonl'),
+  );
   let governed: Map<string, Clause>;
   try {
     governed = await governingClauses(context, readings.model, candidates);
@@ -74,7 +78,13 @@ async function verdicts({ lab, first, model, concurrency }: JudgeBench, items: r
   }
   const chosen = candidates.filter(({ id, ideal }) => governed.get(id)?.ruling === ideal).slice(0, lab.settings.judge.clauses);
   const judgeUnder = (spec: typeof lab.spec) =>
-    new Judge({ model, specs: specsOf(spec, config, lab.bench), settings: config.judge, seed: config.seed, ...(lab.signal && { signal: lab.signal }) });
+    new Judge({
+      model,
+      specs: specsOf(spec, config, lab.bench),
+      settings: config.judge,
+      seed: config.seed,
+      ...(lab.signal && { signal: lab.signal }),
+    });
   const asIs = judgeUnder(lab.spec);
   const results: Turned[] = [];
   const task = lab.progress.task('judge, clauses turned', chosen.length);

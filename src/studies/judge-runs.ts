@@ -15,7 +15,8 @@ export interface Judged {
 }
 
 /** Mean of the runs; null as soon as one is unscored, as with the minimum, so that both speak of the same items. */
-export const meanScore = (runs: readonly JudgeRun[]): number | null => (lowestScore(runs) === null ? null : mean(runs.map(({ score }) => score!)));
+export const meanScore = (runs: readonly JudgeRun[]): number | null =>
+  lowestScore(runs) === null ? null : mean(runs.map(({ score }) => score!));
 
 /** The judge as in RL: conversation and answer, no CoT. */
 export async function judgeAll(

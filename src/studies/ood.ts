@@ -1,5 +1,5 @@
 /**
- * Generalisation out of distribution (paper, section 4.2 and figure 6: training on English and unencoded data alone, tested on
+ * Generalisation out of distribution (paper, section 4, generalisation: training on English and unencoded data alone, tested on
  * encodings and other languages). Here: training without one category, without some jailbreak families, and without any jailbreak
  * (English and plain only), each tested on what it has not seen, beside the base, the answer-only baseline and the full training.
  */
@@ -34,7 +34,7 @@ interface Condition {
 export const ood: Study = {
   name: 'ood',
   title: 'Out of distribution',
-  source: 'paper, section 4.2: figure 6',
+  source: 'paper, section 4: generalisation out of distribution',
   version: 1,
   async run(lab: Lab): Promise<Findings> {
     const first = await firstRun(lab);
@@ -44,7 +44,11 @@ export const ood: Study = {
     refuseUnknownFamilies(families);
     const conditions = await openConditions(lab, first, category);
     const ofCategory = first.prepared.test.filter((prompt) => categoryOf(prompt) === category);
-    const rows: Record<'category' | 'families' | 'plain', Map<string, Rows>> = { category: new Map(), families: new Map(), plain: new Map() };
+    const rows: Record<'category' | 'families' | 'plain', Map<string, Rows>> = {
+      category: new Map(),
+      families: new Map(),
+      plain: new Map(),
+    };
     for (const { label, arm, known } of conditions) {
       const ask = (set: string, suites: readonly Suite[], more: { prompts?: readonly Prompt[]; sizes?: { encodings: number } } = {}) =>
         evaluateModel({ lab, first, study: 'ood', label: `${label}, ${set}`, arm, suites, ...more, ...(known !== undefined && { known }) });
@@ -78,7 +82,10 @@ export const ood: Study = {
           title: 'Accuracy, balanced over forbidden and benign',
           note: `A training "without …" has not seen what the row of that name tests. The category left out is ${category}.`,
           columns: labels,
-          rows: [{ label: 'Unseen families and the category, together', cells: labels.map((label) => figures[`accuracy ${label}`]!) }, ...table],
+          rows: [
+            { label: 'Unseen families and the category, together', cells: labels.map((label) => figures[`accuracy ${label}`]!) },
+            ...table,
+          ],
         },
       ],
       charts: [],
@@ -113,7 +120,8 @@ async function openConditions(lab: Lab, first: FirstRun, category: string): Prom
   // The same requests, none of them wrapped: what a wrapped one is replaced by.
   const plain = choosePrompts(lab.prompts, { ...config.prompts, wrappedShare: 0 }, config.seed);
   const familyOf = (prompt: Prompt) => techniques.get(prompt.technique)?.family ?? 'none';
-  const unwrapped = (list: readonly Prompt[], bare: readonly Prompt[]) => list.map((prompt, i) => (families.has(familyOf(prompt)) ? bare[i]! : prompt));
+  const unwrapped = (list: readonly Prompt[], bare: readonly Prompt[]) =>
+    list.map((prompt, i) => (families.has(familyOf(prompt)) ? bare[i]! : prompt));
   const variants: readonly (readonly [label: string, name: string, prepared: PreparedPrompts])[] = [
     [`without ${category}`, 'without-category', { ...prepared, train: prepared.train.filter((prompt) => categoryOf(prompt) !== category) }],
     [
@@ -144,7 +152,9 @@ const unseenSuites = suitesNamed('forbidden-jailbreaks', 'benign-twins-wrapped',
 function categoryStrata(rows: Rows): Unit[][] {
   const units = (names: readonly ('forbidden-plain' | 'benign-twins' | 'transformation-exception')[]): Unit[] =>
     names.flatMap((name) =>
-      (rows.get(name) ?? []).flatMap(({ promptId, request, score }) => (score === null ? [] : [{ id: promptId, cluster: request, value: score }])),
+      (rows.get(name) ?? []).flatMap(({ promptId, request, score }) =>
+        score === null ? [] : [{ id: promptId, cluster: request, value: score }],
+      ),
     );
   return [units(['forbidden-plain']), units(['benign-twins', 'transformation-exception'])];
 }
@@ -164,7 +174,12 @@ function familySuites(families: readonly string[], seed: number): Suite[] {
     const technique = chosen[i % chosen.length]!;
     return wrapPrompt(prompt, technique, new Random(`wrap ${seed} ${technique.name} ${prompt.request}`));
   };
-  const [forbidden, plain, twins, wrappedTwins] = suitesNamed('forbidden-jailbreaks', 'forbidden-plain', 'benign-twins', 'benign-twins-wrapped');
+  const [forbidden, plain, twins, wrappedTwins] = suitesNamed(
+    'forbidden-jailbreaks',
+    'forbidden-plain',
+    'benign-twins',
+    'benign-twins-wrapped',
+  );
   return [
     { ...forbidden!, select: (context) => plain!.select(context).flatMap((prompt) => chosen.map((_, i) => wrapped(prompt, i))) },
     { ...wrappedTwins!, select: (context) => twins!.select(context).map(wrapped) },

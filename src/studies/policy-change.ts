@@ -31,7 +31,7 @@ import type { Cell, Findings, FirstRun, Lab, Study, Table } from './study.js';
 export const policyChange: Study = {
   name: 'policy-change',
   title: 'A change of policy',
-  source: 'ours, after the paper, section 2: what a new policy costs',
+  source: 'ours: what a new policy costs',
   version: 1,
   async run(lab: Lab): Promise<Findings> {
     const first = await firstRun(lab);
@@ -41,8 +41,21 @@ export const policyChange: Study = {
     const after = new RunPaths(path.join(lab.root, 'policy-change', 'run'));
     await copyRun(first.paths.root, after.root);
     const { bench, progress, codeVersion, prompts, signal } = lab;
-    await lab.pipeline.run({ root: after.root, config: first.config, spec: edited, prompts, bench, progress, codeVersion, ...(signal && { signal }) });
-    const second: FirstRun = { ...first, paths: after, context: { ...first.context, paths: after, specs: specsOf(edited, first.config, bench) } };
+    await lab.pipeline.run({
+      root: after.root,
+      config: first.config,
+      spec: edited,
+      prompts,
+      bench,
+      progress,
+      codeVersion,
+      ...(signal && { signal }),
+    });
+    const second: FirstRun = {
+      ...first,
+      paths: after,
+      context: { ...first.context, paths: after, specs: specsOf(edited, first.config, bench) },
+    };
     const name = mainArm(first);
     const figures: Record<string, Cell> = {};
     const tables = [
@@ -101,7 +114,10 @@ async function costs(first: FirstRun, second: FirstRun, category: string, figure
     columns: ['made again', 'starting over'],
     rows: [
       { label: 'Completions', cells: [figures['completions made again'], countCell(needed.length)] },
-      { label: `Completions of other categories than ${category}`, cells: [countCell(elsewhere), countCell(needed.filter((one) => one.category !== category).length)] },
+      {
+        label: `Completions of other categories than ${category}`,
+        cells: [countCell(elsewhere), countCell(needed.filter((one) => one.category !== category).length)],
+      },
       { label: 'Judgements', cells: [countCell(rejudged, judged.length), countCell(judged.length)] },
       { label: 'Trainings', cells: [countCell(first.config.rl.steps > 0 ? 3 : 2), countCell(first.config.rl.steps > 0 ? 3 : 2)] },
     ],
@@ -109,7 +125,14 @@ async function costs(first: FirstRun, second: FirstRun, category: string, figure
 }
 
 /** Requests under the clause: its examples, and test prompts for which the base cites it. Asked of the arm before and after. */
-async function following(lab: Lab, first: FirstRun, second: FirstRun, clause: Clause, category: string, figures: Record<string, Cell>): Promise<Table> {
+async function following(
+  lab: Lab,
+  first: FirstRun,
+  second: FirstRun,
+  clause: Clause,
+  category: string,
+  figures: Record<string, Cell>,
+): Promise<Table> {
   const name = mainArm(first);
   const probes = await requestsUnder(lab, first, clause, category);
   const before = await shares(lab, first, probes, clause, lab.spec);
@@ -153,7 +176,15 @@ async function requestsUnder(lab: Lab, { context, prepared }: FirstRun, clause: 
     const governed = await governingClauses(context, cached.model, test);
     const examples = clause.examples.map(({ text }): Prompt => {
       const id = contentId('example', text);
-      return { id, request: id, messages: [{ role: 'user', content: text }], category, technique: 'none', tags: [], source: 'specification' };
+      return {
+        id,
+        request: id,
+        messages: [{ role: 'user', content: text }],
+        category,
+        technique: 'none',
+        tags: [],
+        source: 'specification',
+      };
     });
     return [...examples, ...test.filter(({ id }) => governed.get(id)?.code === clause.code)];
   } finally {
@@ -171,7 +202,12 @@ async function shares(lab: Lab, { context, config }: FirstRun, probes: readonly 
       probes,
       lab.bench.concurrency,
       async ({ id, request, messages }) => {
-        const { choices } = await cached.model.chat({ messages, maxTokens: config.eval.maxTokens, temperature: 0, ...(lab.signal && { signal: lab.signal }) });
+        const { choices } = await cached.model.chat({
+          messages,
+          maxTokens: config.eval.maxTokens,
+          temperature: 0,
+          ...(lab.signal && { signal: lab.signal }),
+        });
         const { cot, answer } = splitCot(choices[0]?.text ?? '');
         answered.set(id, { request, cot, answer });
       },

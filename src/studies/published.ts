@@ -29,7 +29,11 @@ export const smallModels: readonly string[] = [
 export function besidePublished(headline: Findings | undefined, arm: string): Table {
   const ours = (measure: string | null, who: string) => {
     const cell =
-      measure === 'answers-benign' ? complement(headline?.figures[`over-refusal ${who}`]) : measure === null ? undefined : headline?.figures[`${measure} ${who}`];
+      measure === 'answers-benign'
+        ? complement(headline?.figures[`over-refusal ${who}`])
+        : measure === null
+          ? undefined
+          : headline?.figures[`${measure} ${who}`];
     return cell ?? null;
   };
   return {
@@ -46,4 +50,8 @@ export function besidePublished(headline: Findings | undefined, arm: string): Ta
 const complement = (cell: Findings['figures'][string] | undefined) =>
   cell?.estimate == null
     ? undefined
-    : { ...cell, estimate: 1 - cell.estimate, ...(cell.high !== undefined && cell.low !== undefined && { low: 1 - cell.high, high: 1 - cell.low }) };
+    : {
+        ...cell,
+        estimate: 1 - cell.estimate,
+        ...(cell.high !== undefined && cell.low !== undefined && { low: 1 - cell.high, high: 1 - cell.low }),
+      };

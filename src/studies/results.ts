@@ -72,7 +72,13 @@ export const verdictWord = ({ met }: Target): string => (met === null ? 'not mea
 
 /** Targets and where each study's tables are, for a terminal. */
 export function studyText(card: StudyCard): string {
-  const rows = card.targets.map((target) => [target.name, target.against, target.wanted, cellText(target.measured) || '–', verdictWord(target)]);
+  const rows = card.targets.map((target) => [
+    target.name,
+    target.against,
+    target.wanted,
+    cellText(target.measured) || '–',
+    verdictWord(target),
+  ]);
   const all = [['Target', 'against', 'wanted', 'measured', ''], ...rows];
   const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => [...row[column]!].length)));
   const lines = all.map((row) =>
@@ -82,5 +88,9 @@ export function studyText(card: StudyCard): string {
       .trimEnd(),
   );
   const count = (met: boolean | null) => card.targets.filter((target) => target.met === met).length;
-  return [...lines, '', `${count(true)} met, ${count(false)} missed, ${count(null)} not measured; ${card.arm}, seeds ${card.seeds.join(', ')}.`].join('\n');
+  return [
+    ...lines,
+    '',
+    `${count(true)} met, ${count(false)} missed, ${count(null)} not measured; ${card.arm}, seeds ${card.seeds.join(', ')}.`,
+  ].join('\n');
 }

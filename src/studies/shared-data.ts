@@ -18,7 +18,11 @@ export async function shareData(from: RunPaths, context: StageContext, asked: re
   await append(context.paths.judgements(), Judgement, judgements);
 }
 
-async function append<T extends { id: string }>(file: string, schema: Parameters<typeof JsonlLog.open<T>>[1], records: readonly T[]): Promise<void> {
+async function append<T extends { id: string }>(
+  file: string,
+  schema: Parameters<typeof JsonlLog.open<T>>[1],
+  records: readonly T[],
+): Promise<void> {
   const log = await JsonlLog.open(file, schema);
   try {
     const have = new Set(log.records.map(({ id }) => id));

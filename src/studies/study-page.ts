@@ -52,10 +52,13 @@ ${card.studies.map(studySection)}
 `.source;
 }
 
-const targetsTable = ({ targets }: StudyCard): Html => html`<div class="scroll" tabindex="0" role="region" aria-label="Targets"><table class="scores">
+const targetsTable = ({
+  targets,
+}: StudyCard): Html => html`<div class="scroll" tabindex="0" role="region" aria-label="Targets"><table class="scores">
 <thead><tr><th scope="col">Target</th><th scope="col">Against</th><th scope="col">Wanted</th><th scope="col">Measured</th><th scope="col"></th></tr></thead>
 <tbody>${targets.map(
-  (target) => html`<tr><th scope="row">${target.name}${target.how !== undefined && html`<small>${target.how}</small>`}</th><td>${target.against}</td><td>${target.wanted}</td><td>${cellText(target.measured) || '–'}</td><td class="${target.met === null ? 'open' : target.met ? 'met' : 'missed'}">${verdictWord(target)}</td></tr>`,
+  (target) =>
+    html`<tr><th scope="row">${target.name}${target.how !== undefined && html`<small>${target.how}</small>`}</th><td>${target.against}</td><td>${target.wanted}</td><td>${cellText(target.measured) || '–'}</td><td class="${target.met === null ? 'open' : target.met ? 'met' : 'missed'}">${verdictWord(target)}</td></tr>`,
 )}</tbody></table></div>`;
 
 const studySection = ({ name, title, source, findings }: StudyResult): Html => html`<section id="${name}"><h2>${title}</h2>

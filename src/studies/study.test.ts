@@ -24,7 +24,7 @@ let spec: Spec;
 let prompts: Prompt[];
 let home: string;
 /** One whole study that several tests look at. */
-let whole: { root: string; card: StudyCard; bench: ScriptedWorkbench };
+let whole: { root: string; card: StudyCard; bench: ScriptedWorkbench; calls: number };
 
 const config = parseConfig(
   {
@@ -71,9 +71,11 @@ beforeAll(async () => {
   spec = await loadSpec(path.join(packageRoot, 'spec'));
   prompts = await loadPrompts(path.join(packageRoot, 'data', 'prompts.jsonl'));
   home = await mkdtemp(path.join(os.tmpdir(), 'deliberate-study-'));
-  const bench = createScriptedWorkbench();
+  let calls = 0;
+  const bench = createScriptedWorkbench({ onCall: (call) => (calls = call) });
   const root = path.join(home, 'whole');
-  whole = { root, bench, card: await start(root, bench) };
+  const card = await start(root, bench);
+  whole = { root, bench, card, calls };
 }, 240_000);
 afterAll(() => rm(home, { recursive: true, force: true }));
 
@@ -96,6 +98,7 @@ describe('a whole study', () => {
     const cell = figures['forbidden-plain sft+rl']!;
     expect(cell.estimate).toBeGreaterThanOrEqual(cell.low!);
     expect(cell.estimate).toBeLessThanOrEqual(cell.high!);
+    expect(cell.unscored).toBe(0);
     expect(figures['over-refusal sft+rl − answer-only']!.p).toBeGreaterThan(0);
     // The scripted engine says the same of every text, so no arm has lost anything.
     expect(figures['nll ratio sft+rl']!.estimate).toBeCloseTo(1, 10);
@@ -176,7 +179,8 @@ describe('a study that is broken off', () => {
     const random = new Random('stops');
     for (let stops = 0; stops < 5; stops++) {
       const controller = new AbortController();
-      const at = 20 + random.integer(250);
+      // What is left gets less with every stop.
+      const at = 1 + random.integer(Math.ceil(whole.calls / 4));
       const bench = createScriptedWorkbench({ onCall: (call) => call === at && controller.abort() });
       await start(root, bench, { signal: controller.signal }).catch((error: Error) => expect(error.name).toBe('AbortError'));
     }

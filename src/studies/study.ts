@@ -44,7 +44,13 @@ export const Chart = z.strictObject({
     z.strictObject({
       name: z.string(),
       points: z.array(
-        z.strictObject({ x: z.number(), y: z.number(), low: z.number().optional(), high: z.number().optional(), label: z.string().optional() }),
+        z.strictObject({
+          x: z.number(),
+          y: z.number(),
+          low: z.number().optional(),
+          high: z.number().optional(),
+          label: z.string().optional(),
+        }),
       ),
     }),
   ),

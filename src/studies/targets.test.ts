@@ -53,7 +53,12 @@ describe('targets', () => {
   });
 
   it('take the training without the category for the accuracy out of distribution', () => {
-    const ood = { 'accuracy base': 0.5, 'accuracy SFT on everything': 0.9, 'accuracy without violence': 0.7, 'accuracy answer-only SFT': 0.6 };
+    const ood = {
+      'accuracy base': 0.5,
+      'accuracy SFT on everything': 0.9,
+      'accuracy without violence': 0.7,
+      'accuracy answer-only SFT': 0.6,
+    };
     expect(verdict(held({}, ood), 'OOD accuracy', 'base')).toBe(false);
     expect(verdict(held({}, { ...ood, 'accuracy without violence': 0.75 }), 'OOD accuracy', 'base')).toBe(true);
     expect(verdict(held({}, ood), 'OOD accuracy', 'answer-only SFT')).toBe(true);

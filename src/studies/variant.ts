@@ -64,11 +64,10 @@ export async function rlOnly(first: FirstRun, paths: RunPaths): Promise<OpenedAr
     await bench.trainer.save(start);
   }
   const { train, ordinary, validation } = first.prepared;
-  const categorised = await categorise(context, train);
   const digest = await inStage('rl', () =>
     trainRl(context, {
       start: { folder: start, key: contentId('base', bench.digests) },
-      train: categorised,
+      train,
       ordinary: askedPrompts([], ordinary),
       validation,
     }),
