@@ -2,7 +2,8 @@
 # SkyRL tx, the real thing, on this machine's CPU: installs it, serves a tiny model, trains through our engine, kills it, goes on.
 #
 # Run: npm run build && integration/skyrl.sh [FOLDER]      FOLDER: where to install, default .cache/skyrl (about 2 GB)
-# Needs Python 3.11 with venv. What it was seen with is printed at the end, and recorded in docs/TINKER.md.
+# Needs Python 3.11 with venv. Not yet run; the last lines it prints are the versions, which belong into docs/TINKER.md.
+# The calls and their answers were read off skyrl-tx 0.3.0; jax 0.10 is known to work with it on a CPU.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 home=${1:-$root/.cache/skyrl}

@@ -72,7 +72,10 @@ try {
   });
   const before = await embedded.forward(data);
   const there = await trainer.forward(data);
-  check(`log-probabilities before training differ by ${largest(before.logprobs, there.logprobs).toExponential(1)}`, largest(before.logprobs, there.logprobs) < 1e-3);
+  check(
+    `log-probabilities before training differ by ${largest(before.logprobs, there.logprobs).toExponential(1)}`,
+    largest(before.logprobs, there.logprobs) < 1e-3,
+  );
 
   const losses: number[] = [];
   const train = async (steps: number) => {
@@ -94,21 +97,35 @@ try {
 
   await embedded.load(folder);
   const [here, tuned] = [await embedded.forward(data), await bench.logprobs!(folder, data)];
-  check(`the adapter in the embedded engine differs by ${largest(here.logprobs, tuned).toExponential(1)}`, largest(here.logprobs, tuned) < 1e-3);
+  check(
+    `the adapter in the embedded engine differs by ${largest(here.logprobs, tuned).toExponential(1)}`,
+    largest(here.logprobs, tuned) < 1e-3,
+  );
 
   const request = { messages: [{ role: 'user' as const, content: 'Say a.' }], maxTokens: 12, temperature: 0 };
   const [told, expected] = [await (await bench.tuned(folder)).chat(request), await embedded.policy.chat(request)];
   check(`greedy samples: ${JSON.stringify(told.choices[0]?.text)}`, told.choices[0]?.text === expected.choices[0]?.text);
   const grade = { messages: request.messages, choices: ['1', '2', '3'] };
-  const grades = [await (await bench.base()).choiceLogprobs!(grade), await (await embedded.withAdapter(null)).choiceLogprobs!(grade)] as const;
+  const grades = [
+    await (await bench.base()).choiceLogprobs!(grade),
+    await (await embedded.withAdapter(null)).choiceLogprobs!(grade),
+  ] as const;
   check(`grades of the base differ by ${largest([grades[0]], [grades[1]]).toExponential(1)}`, largest([grades[0]], [grades[1]]) < 1e-3);
 
   const prompt = trainer.renderer.promptTokens(request.messages);
-  const groups = await Promise.all([1, 2, 3].map((seed) => trainer.sample({ promptTokens: prompt, n: 4, params: { maxTokens: 12, seed } })));
+  const groups = await Promise.all(
+    [1, 2, 3].map((seed) => trainer.sample({ promptTokens: prompt, n: 4, params: { maxTokens: 12, seed } })),
+  );
   const rollouts: Datum[] = groups.flat().map(({ tokens, logprobs }, i) => {
     const all = [...prompt, ...tokens];
     const on = (value: (t: number) => number) => all.slice(1).map((_, t) => (t < prompt.length - 1 ? 0 : value(t - prompt.length + 1)));
-    return { tokens: all.slice(0, -1), targets: all.slice(1), weights: on(() => 1), logprobs: on((t) => logprobs[t]!), advantages: on(() => (i % 2 ? 1 : -1)) };
+    return {
+      tokens: all.slice(0, -1),
+      targets: all.slice(1),
+      weights: on(() => 1),
+      logprobs: on((t) => logprobs[t]!),
+      advantages: on(() => (i % 2 ? 1 : -1)),
+    };
   });
   const { logprobs } = await trainer.trainStep(rollouts, 'importance_sampling', { learningRate: 1e-3 });
   const gap = largest(

@@ -79,7 +79,17 @@ beforeAll(async () => {
   const { tokenizer, close } = await openCheckpoint(checkpoint);
   await close();
   const { endOfTurn } = await createRenderer(tokenizer);
-  const engine = { checkpoint, rank: 4, alpha: 32, targets: [...allTargets], seed: 0, trainingBytes: 1e9, maxRows: 16, endOfTurn, threads: 1 };
+  const engine = {
+    checkpoint,
+    rank: 4,
+    alpha: 32,
+    targets: [...allTargets],
+    seed: 0,
+    trainingBytes: 1e9,
+    maxRows: 16,
+    endOfTurn,
+    threads: 1,
+  };
   tiny = await new TinyService({ engine, folder: path.join(home, 'service'), onWork: (call) => onWork(call) }).start();
   here = await context('embedded', {});
   await trainSft(here, 'sft', records);

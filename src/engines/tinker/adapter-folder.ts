@@ -17,25 +17,20 @@ const Kept = z.strictObject({ service: z.string(), baseModel: z.string(), weight
 const adapterFiles = ['adapter_config.json', 'adapter_model.safetensors'] as const;
 const mostBytes = 2 ** 32;
 
-/** Downloads the adapter and writes the folder, which appears whole or not at all. @throws dependency error from service or disk */
-export async function writeAdapterFolder(
-  folder: string,
-  { service, saved, baseModel }: { service: TinkerService; saved: SavedWeights; baseModel: string },
-): Promise<void> {
-  const files = await downloadAdapter(service, saved.sampler);
-  const kept = { service: service.name, baseModel, ...saved } satisfies z.infer<typeof Kept>;
+/** Writes the folder, which appears whole or not at all. @param files as downloaded @throws dependency error from the disk */
+export async function writeAdapterFolder(folder: string, files: ReadonlyMap<string, Buffer>, kept: z.infer<typeof Kept>): Promise<void> {
   await replaceFolder(folder, async (temporary) => {
     const raw = path.join(temporary, 'raw');
     await mkdir(raw);
     for (const [name, content] of files) await writeFile(path.join(raw, name), content);
-    await normalise(raw, temporary, path.basename(baseModel));
+    await normalise(raw, temporary, path.basename(kept.baseModel));
     await rm(raw, { recursive: true });
     await writeFile(path.join(temporary, fileName), `${JSON.stringify(kept, null, 2)}\n`);
   });
 }
 
-/** Where the service has the training state of the adapter in a folder. @throws input error when it is another service's, or none's */
-export async function readSavedWeights(folder: string, service: string): Promise<SavedWeights> {
+/** Where the service has the training state of the adapter in a folder. @throws input error when it was trained elsewhere */
+export async function readSavedWeights(folder: string): Promise<SavedWeights> {
   await recoverFolder(folder);
   const file = path.join(folder, fileName);
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
@@ -44,18 +39,15 @@ export async function readSavedWeights(folder: string, service: string): Promise
       error,
     );
   });
-  let kept: z.infer<typeof Kept>;
   try {
-    kept = Kept.parse(JSON.parse(text));
+    return Kept.parse(JSON.parse(text));
   } catch (error) {
     throw inputError(`${file}: is not what this program wrote. Do the training anew with --redo sft.`, error);
   }
-  // The address may change with a restart; the name of the weights says more.
-  if (kept.weights === '' || service === '') throw inputError(`${file}: names no weights.`);
-  return { weights: kept.weights, sampler: kept.sampler };
 }
 
-async function downloadAdapter(service: TinkerService, sampler: string): Promise<Map<string, Buffer>> {
+/** @throws StateLost; dependency error when the archive is damaged or holds something else */
+export async function downloadAdapter(service: TinkerService, sampler: string): Promise<Map<string, Buffer>> {
   const [, model, ...rest] = /^tinker:\/\/([^/]+)\/(.+)$/.exec(sampler) ?? [];
   const checkpoint = rest.join('/').split('/').at(-1);
   if (model === undefined || checkpoint === undefined) throw dependencyError(`${service.name}: ${sampler} is no path of weights.`);
@@ -67,7 +59,8 @@ async function downloadAdapter(service: TinkerService, sampler: string): Promise
     throw dependencyError(`${service.name}: the archive of ${sampler} is damaged. Run the same command again.`, error);
   }
   for (const name of adapterFiles)
-    if (!files.has(name)) throw dependencyError(`${service.name}: the archive of ${sampler} holds no ${name}: ${[...files.keys()].join(', ')}.`);
+    if (!files.has(name))
+      throw dependencyError(`${service.name}: the archive of ${sampler} holds no ${name}: ${[...files.keys()].join(', ')}.`);
   return new Map(adapterFiles.map((name) => [name, files.get(name)!]));
 }
 

@@ -56,7 +56,10 @@ export class FrozenModels {
         if (this.loaded.get(folder) === frozen && (error instanceof StateLost || !(await isOpen(frozen)))) this.loaded.delete(folder);
         if (!(error instanceof StateLost)) throw error;
         if (attempt === mostTries)
-          throw dependencyError(`${this.service.name}: ${error.message}, ${mostTries} times in a row. Look into its log, then run the same command again.`, error);
+          throw dependencyError(
+            `${this.service.name}: ${error.message}, ${mostTries} times in a row. Look into its log, then run the same command again.`,
+            error,
+          );
       } finally {
         frozen.active--;
         await this.makeRoom();
@@ -65,7 +68,7 @@ export class FrozenModels {
   }
 
   private async load(folder: string): Promise<{ model: RemoteModel; path: string }> {
-    const { weights } = await readSavedWeights(folder, this.service.name);
+    const { weights } = await readSavedWeights(folder);
     const model = await RemoteModel.create(this.service, this.settings);
     try {
       await model.load(weights, false);

@@ -67,7 +67,7 @@ export async function openTinkerWorkbench(options: TinkerOptions): Promise<Tinke
       name,
       renderer,
       stops,
-      ask: (body, signal) => service.sample({ base_model: baseModel }, body, { signal }),
+      ask: (body, signal) => service.again(() => service.sample({ base_model: baseModel }, body, { signal })),
     });
     say(`policy: ${baseModel} on ${service.name} (LoRA of rank ${rank}, alpha ${tinkerAlpha})`);
     return {
@@ -121,7 +121,9 @@ const endTexts = new Set(['<|endoftext|>', '<|im_end|>', '<|eot_id|>', '<|eom_id
 
 /** The end of the turn, and the tokens that end a text in families that have them. */
 function stopTokens({ addedTokens, eosToken }: TokenizerSource, { endOfTurn }: ModelRenderer): StopTokens {
-  const ends = addedTokens.filter(({ special, content, id }) => special && (id === endOfTurn || content === eosToken || endTexts.has(content)));
+  const ends = addedTokens.filter(
+    ({ special, content, id }) => special && (id === endOfTurn || content === eosToken || endTexts.has(content)),
+  );
   return { ids: [...new Set([endOfTurn, ...ends.map(({ id }) => id)])], texts: ends.map(({ content }) => content) };
 }
 
@@ -129,7 +131,7 @@ function stopTokens({ addedTokens, eosToken }: TokenizerSource, { endOfTurn }: M
 async function digestOf(model: string, baseModel: string): Promise<string> {
   const hash = createHash('sha256').update(`tinker\0${baseModel}\0`);
   const folder = (await stat(model)).isDirectory();
-  const names = folder ? (await readdir(model)).filter((name) => /\.safetensors$/.test(name)).sort() : [''];
+  const names = folder ? (await readdir(model)).filter((name) => name.endsWith('.safetensors')).sort() : [''];
   for (const name of folder ? ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja'] : []) {
     const file = path.join(model, name);
     if (existsSync(file)) hash.update(`${name}\0`).update(await readFile(file));

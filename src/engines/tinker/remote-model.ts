@@ -38,10 +38,12 @@ export class RemoteModel {
     const session_id = await service.openSession();
     const lora_config = { rank: settings.rank, seed: settings.seed, train_attn: true, train_mlp: true, train_unembed: false };
     const body = { session_id, model_seq_id: 0, base_model: settings.baseModel, lora_config, type: 'create_model' };
-    const { model_id, request_id } = await service.post('create_model', body, CreatedModel, { repeatable: false }).catch((error: unknown) => {
-      if (error instanceof StateLost && /session/i.test(error.message)) service.dropSession();
-      throw error;
-    });
+    const { model_id, request_id } = await service
+      .post('create_model', body, CreatedModel, { repeatable: false })
+      .catch((error: unknown) => {
+        if (error instanceof StateLost && /session/i.test(error.message)) service.dropSession();
+        throw error;
+      });
     await service.future(request_id, 'create_model', Anything);
     return new RemoteModel(service, settings, model_id);
   }

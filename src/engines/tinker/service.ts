@@ -129,6 +129,22 @@ export class TinkerService {
     await this.connection.post(`/${path}`, body, AbortSignal.timeout(10_000)).catch(() => undefined);
   }
 
+  /** For calls that need no model of ours: done again where the service has forgotten them. */
+  async again<T>(work: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof StateLost)) throw error;
+        if (tries === mostTries)
+          throw dependencyError(
+            `${this.name}: ${error.message}, ${tries} times in a row. Look into its log, then run the same command again.`,
+            error,
+          );
+      }
+    }
+  }
+
   /** A file of the service. */
   file(path: string): Promise<Buffer> {
     return this.persist((signal) => this.connection.bytes(`/${path}`, signal), path, null, {});
@@ -268,8 +284,8 @@ function settled<T>(promise: Promise<T>): Promise<T> {
 const isTryAgain = (value: unknown): boolean => (value as { type?: unknown } | null)?.type === 'try_again';
 
 function codeOf({ details }: RequestFailure): string {
-  const { code, cause } = (details.cause ?? {}) as { code?: unknown; cause?: { code?: unknown } };
-  return String(code ?? cause?.code ?? '');
+  const { code, cause } = (details.cause ?? {}) as { code?: string; cause?: { code?: string } };
+  return code ?? cause?.code ?? '';
 }
 
 function adviceFor(message: string): string {

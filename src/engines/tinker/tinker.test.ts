@@ -73,14 +73,23 @@ const params: AdamParams = { learningRate: 0.02, gradClipNorm: 1 };
 function batch(step: number, loss: LossFunction): Datum[] {
   return [6, 9, 4].map((length, row) => {
     const tokens = Array.from({ length }, (_, t) => (step * 31 + row * 17 + t * 7) % 90);
-    const datum = { tokens, targets: tokens.map((token) => (token + 5 + row) % 90), weights: tokens.map((_, t) => (t < 2 ? 0 : 0.4 + 0.1 * row)) };
+    const datum = {
+      tokens,
+      targets: tokens.map((token) => (token + 5 + row) % 90),
+      weights: tokens.map((_, t) => (t < 2 ? 0 : 0.4 + 0.1 * row)),
+    };
     if (loss === 'cross_entropy') return datum;
     return { ...datum, logprobs: tokens.map((_, t) => -4.5 + 0.3 * (t % 4)), advantages: tokens.map((_, t) => Math.sin(step + row + t)) };
   });
 }
 
 /** Losses, log-probabilities and norms of n steps. */
-async function steps(trainer: Pick<Model, 'optimStep' | 'forwardBackward'> | Awaited<ReturnType<typeof workbench>>['trainer'], n: number, loss: LossFunction, from = 0) {
+async function steps(
+  trainer: Pick<Model, 'optimStep' | 'forwardBackward'> | Awaited<ReturnType<typeof workbench>>['trainer'],
+  n: number,
+  loss: LossFunction,
+  from = 0,
+) {
   const all: { lossSum: number; logprobs: number[][]; gradNorm: number }[] = [];
   for (let step = from; step < n; step++) {
     const data = batch(step, loss);
@@ -155,12 +164,17 @@ describe('training on a Tinker service', () => {
 
 describe('a Tinker service that fails', () => {
   it('is killed between and within steps, and the training goes on as if it had not been', async () => {
-    let kill: Promise<unknown> | null = null;
+    const kills: Promise<unknown>[] = [];
     let passes = 0;
     const tiny: TinyService = await service({
       onWork: (call) => {
         if (call !== 'forward_backward' || ++passes !== 4) return;
-        kill = tiny.kill().then(() => new Promise((resolve) => setTimeout(resolve, 200))).then(() => tiny.start());
+        kills.push(
+          tiny
+            .kill()
+            .then(() => new Promise((resolve) => void setTimeout(resolve, 200)))
+            .then(() => tiny.start()),
+        );
       },
     });
     const said: string[] = [];
@@ -168,7 +182,7 @@ describe('a Tinker service that fails', () => {
     const given = await steps(bench.trainer, 2, 'cross_entropy');
     await bench.trainer.save(path.join(home, 'before-kill'));
     given.push(...(await steps(bench.trainer, 5, 'cross_entropy', 2)));
-    await kill;
+    await Promise.all(kills);
     expectEqual(given, await embeddedSteps(5, 'cross_entropy'));
     expect(said.join('\n')).toContain('The policy is made again');
     await tiny.kill();
@@ -224,7 +238,11 @@ describe('sampling on a Tinker service', () => {
       const asked = Array.from({ length: 6 }, () => bench.trainer.sample({ promptTokens, n: 2, params: greedy }));
       // A step that comes while samples are written does not change them.
       const step = trained ? bench.trainer.trainStep(batch(2, 'cross_entropy'), 'cross_entropy', params) : null;
-      const [expected] = await embedded.sample({ promptTokens, sharedPrefix: 0, n: 1, params: greedy, adapter: 'policy' }, signal, () => undefined);
+      const [expected] = await embedded.sample(
+        { promptTokens, sharedPrefix: 0, n: 1, params: greedy, adapter: 'policy' },
+        signal,
+        () => undefined,
+      );
       for (const sequences of await Promise.all(asked)) {
         expect(sequences).toHaveLength(2);
         for (const sequence of sequences) expect(sequence.tokens).toEqual(expected!.tokens);
@@ -236,6 +254,22 @@ describe('sampling on a Tinker service', () => {
     expect(tiny.stale).toBe(0);
   });
 
+  it('asks the base again when the service was killed meanwhile', async () => {
+    const restarts: Promise<unknown>[] = [];
+    let samples = 0;
+    const tiny: TinyService = await service({
+      onWork: (call) => {
+        if (call === 'asample' && ++samples === 2) restarts.push(tiny.kill().then(() => tiny.start()));
+      },
+    });
+    const base = await (await workbench(tiny)).base();
+    const answers = await Promise.all([1, 2, 3].map(() => base.chat({ ...request, temperature: 0 })));
+    await Promise.all(restarts);
+    expect(restarts).toHaveLength(1);
+    expect(new Set(answers.map(({ choices }) => choices[0]!.text)).size).toBe(1);
+    expect(samples).toBeGreaterThan(3);
+  });
+
   it('gives chat models of the base and of saved adapters, and the log-probabilities of choices', async () => {
     const tiny = await service();
     const bench = await workbench(tiny);
@@ -244,7 +278,9 @@ describe('sampling on a Tinker service', () => {
     expect(before.choices).toHaveLength(2);
     expect(before.usage.promptTokens).toBe(renderer.promptTokens(request.messages).length);
     const choices = ['1', '2', '3'];
-    const expected = await (await Model.load(engine)).choices({
+    const expected = await (
+      await Model.load(engine)
+    ).choices({
       promptTokens: renderer.promptTokens(request.messages),
       sharedPrefix: 0,
       choices: choices.map((choice) => renderer.encode(choice)[0]!),
@@ -256,7 +292,10 @@ describe('sampling on a Tinker service', () => {
     await bench.trainer.save(folder);
     const tuned = await bench.tuned(folder);
     expect(tuned.name).toBe('tiny+answer-only');
-    const [after, policy] = await Promise.all([tuned.chat({ ...request, temperature: 0 }), bench.trainer.policy.chat({ ...request, temperature: 0 })]);
+    const [after, policy] = await Promise.all([
+      tuned.chat({ ...request, temperature: 0 }),
+      bench.trainer.policy.chat({ ...request, temperature: 0 }),
+    ]);
     expect(after.choices[0]!.text).toBe(policy.choices[0]!.text);
     expect(after.choices[0]!.text).not.toBe(before.choices[0]!.text);
     // And after the service was started again.

@@ -40,7 +40,7 @@ interface Loaded {
   version: number;
 }
 
-type Body = Record<string, never>;
+type Body = Record<string, unknown>;
 type Outcome = { value: unknown } | { detail: string };
 
 export const servedName = 'tiny';
@@ -136,13 +136,15 @@ export class TinyService {
     if (route === 'session_heartbeat') return {};
     if (route === 'create_model') {
       const model = `model_${++this.next}`;
-      this.models.set(model, body['lora_config']);
+      this.models.set(model, body['lora_config'] as { rank: number; seed: number });
       return { model_id: model, ...this.work(route, () => this.load(model)) };
     }
-    const model = String(body['model_id'] ?? /^tinker:\/\/([^/]+)/.exec(String(body['model_path'] ?? ''))?.[1] ?? '');
+    const path = body['model_path'] as string | undefined;
+    const model = (body['model_id'] as string | undefined) ?? /^tinker:\/\/([^/]+)/.exec(path ?? '')?.[1] ?? '';
     if (model !== '' && !this.models.has(model)) return { status: 404, detail: 'Model not found' };
     if (route === 'optim_step' && this.passesPending > 0) this.pipelined++;
-    if (route === 'load_weights' && !this.saved.has(idOf(String(body['path'])))) return { status: 404, detail: 'Checkpoint not found: gone' };
+    if (route === 'load_weights' && !this.saved.has(idOf(String(body['path']))))
+      return { status: 404, detail: 'Checkpoint not found: gone' };
     return this.work(route, () => this.perform(route, model, body));
   }
 
@@ -191,9 +193,13 @@ export class TinyService {
       case 'forward': {
         const { loss_fn, data } = (body['forward_backward_input'] ?? body['forward_input']) as { loss_fn: LossFunction; data: never[] };
         const read = data.map((one) => readDatum(one, this.options.reduction ?? 'sum'));
-        const pass = route === 'forward' ? model.forward({ data: read, adapter: 'policy' }) : model.forwardBackward({ data: read, loss: loss_fn });
+        const pass =
+          route === 'forward' ? model.forward({ data: read, adapter: 'policy' }) : model.forwardBackward({ data: read, loss: loss_fn });
         const { logprobs } = await pass;
-        return { loss_fn_outputs: logprobs.map((one) => ({ logprobs: { dtype: 'float32', shape: [one.length], data: one } })), metrics: {} };
+        return {
+          loss_fn_outputs: logprobs.map((one) => ({ logprobs: { dtype: 'float32', shape: [one.length], data: one } })),
+          metrics: {},
+        };
       }
       case 'optim_step': {
         const { learning_rate, beta1, beta2, eps, weight_decay, grad_clip_norm = 0 } = body['adam_params'] as Record<string, number>;
@@ -277,7 +283,13 @@ function readDatum(json: never, reduction: LossReduction): Datum {
   const { target_tokens, weights, logprobs, advantages } = loss_fn_inputs;
   const targets = target_tokens!.data;
   const given = weights?.data ?? targets.map(() => 1);
-  const total = reduction === 'mean' ? Math.max(1e-9, given.reduce((sum, weight) => sum + weight, 0)) : 1;
+  const total =
+    reduction === 'mean'
+      ? Math.max(
+          1e-9,
+          given.reduce((sum, weight) => sum + weight, 0),
+        )
+      : 1;
   return {
     tokens: model_input.chunks.flatMap(({ tokens }) => tokens),
     targets,

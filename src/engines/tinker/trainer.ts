@@ -16,7 +16,7 @@ import type {
   SamplingParams,
   Trainer,
 } from '../types.js';
-import { readSavedWeights, writeAdapterFolder } from './adapter-folder.js';
+import { downloadAdapter, readSavedWeights, writeAdapterFolder } from './adapter-folder.js';
 import { type Ask, remoteChatModel, sampleBody, sequencesOf, type StopTokens } from './chat-model.js';
 import type { SampleBody, SampleResult } from './protocol.js';
 import { type ModelSettings, RemoteModel } from './remote-model.js';
@@ -102,15 +102,18 @@ export class TinkerTrainer implements Trainer {
   save(folder: string): Promise<void> {
     return this.exclusive(async () => {
       const { service, settings } = this.options;
-      const saved = await this.withModel((model) => model.save());
+      const { saved, files } = await this.withModel(async (model) => {
+        const saved = await model.save();
+        return { saved, files: await downloadAdapter(service, saved.sampler) };
+      });
       this.savedTo(saved);
-      await writeAdapterFolder(folder, { service, saved, baseModel: settings.baseModel });
+      await writeAdapterFolder(folder, files, { service: service.name, baseModel: settings.baseModel, ...saved });
     });
   }
 
   load(folder: string, { optimizer = false }: { optimizer?: boolean } = {}): Promise<void> {
     return this.changing(async () => {
-      const { weights } = await readSavedWeights(folder, this.options.service.name);
+      const { weights } = await readSavedWeights(folder);
       // Gradients that wait for a step cannot be taken back: then another model.
       const clean = this.done.at(-1)?.kind !== 'pass';
       this.begin({ path: weights, optimizer });
@@ -183,7 +186,8 @@ export class TinkerTrainer implements Trainer {
   private async stepped(...operations: Operation[]): Promise<void> {
     this.done.push(...operations);
     this.sampler = null;
-    if (this.done.filter(({ kind }) => kind === 'step').length >= mostRemembered) this.savedTo(await this.withModel((model) => model.save()));
+    if (this.done.filter(({ kind }) => kind === 'step').length >= mostRemembered)
+      this.savedTo(await this.withModel((model) => model.save()));
   }
 
   /** Gradients that wait for a step are in no save. */
