@@ -1,9 +1,9 @@
 /** A Hugging Face model folder: config.json, safetensors (one file or shards with an index), tokenizer files. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { inputError } from '../base/errors.js';
+import { mostConfigBytes, readBounded } from './bounded-text.js';
 import type { LlamaConfig } from './config.js';
 import { configFromJson } from './read-config.js';
 import { SafetensorsFile } from './safetensors.js';
@@ -82,7 +82,7 @@ async function findWeightFiles(folder: string): Promise<string[]> {
 /** @throws input error when the file is missing or not JSON */
 export async function readJson(file: string): Promise<unknown> {
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as unknown;
+    return JSON.parse(await readBounded(file, mostConfigBytes)) as unknown;
   } catch (cause) {
     throw inputError(`cannot read ${file}: ${(cause as Error).message}`, cause);
   }

@@ -21,6 +21,8 @@ export interface GgufHeader {
 
 const maxEntries = 1 << 17;
 const maxArrayDepth = 3;
+/** Values of all arrays together: each takes many times its bytes in memory. The largest vocabularies have a million merges. */
+const maxArrayValues = 1 << 23;
 
 /** The head given so far is too short. */
 class NeedMore extends Error {}
@@ -43,6 +45,7 @@ class HeaderParser {
   private readonly view: DataView;
   private readonly decoder = new TextDecoder('utf-8');
   private at = 0;
+  private arrayValues = 0;
 
   constructor(
     private readonly head: Uint8Array,
@@ -160,6 +163,8 @@ class HeaderParser {
     const smallest = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8][type];
     if (smallest === undefined) throw this.wrong(`has an array of unknown type ${type}`);
     const length = this.count('array length', Math.floor((this.fileSize - this.at) / smallest));
+    this.arrayValues += length;
+    if (this.arrayValues > maxArrayValues) throw this.wrong(`has more than ${maxArrayValues} values in arrays`);
     const values: GgufValue[] = [];
     for (let i = 0; i < length; i++) values.push(this.value(type, depth + 1));
     return values;

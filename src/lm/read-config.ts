@@ -172,11 +172,15 @@ function knownArchitecture(name: unknown, where: string): LlamaConfig['architect
   throw inputError(`${where} is of architecture ${String(name)}; the embedded engine runs ${architectures.join(', ')}. Use such a model.`);
 }
 
+/** Names of all tensors are made from this number, before any of them is looked for. */
+const maxLayers = 1024;
+
 function checked(config: LlamaConfig, where: string): LlamaConfig {
   const { vocabSize, hiddenSize, layers, heads, kvHeads, headDim, ffnSize, maxPositions, bosToken, eosTokens } = config;
   const sizes = [vocabSize, hiddenSize, layers, heads, kvHeads, headDim, ffnSize, maxPositions];
   if (sizes.some((n) => !Number.isInteger(n) || n < 1 || n > 1 << 24))
     throw inputError(`${where}: sizes must be whole numbers between 1 and 16777216.`);
+  if (layers > maxLayers) throw inputError(`${where}: claims ${layers} layers; no known model has more than ${maxLayers}.`);
   if (heads % kvHeads !== 0) throw inputError(`${where}: ${heads} heads cannot share ${kvHeads} key/value heads.`);
   if (headDim % 2 !== 0) throw inputError(`${where}: the head size ${headDim} is odd, so rotary embeddings are impossible.`);
   if ([bosToken ?? 0, ...eosTokens].some((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize)) {

@@ -5,7 +5,8 @@ import { FileRanges } from './file-ranges.js';
 import { bfloat16ToFloat32, encodeWeights, halfToFloat32, weightBytes, type WeightType } from './float-formats.js';
 import { parseSafetensorsHeader, type SafetensorsHeader } from './safetensors-header.js';
 
-const maxHeaderBytes = 100_000_000;
+/** A hundred thousand tensors fit. Parsed, a header takes up to thirty times its bytes of memory. */
+const maxHeaderBytes = 1 << 24;
 
 export class SafetensorsFile {
   private constructor(

@@ -43,6 +43,8 @@ if (template) reply(jobs.map(({ messages, addGenerationPrompt }) => {
 }));
 `;
 
+/** The longest templates known have a tenth of it. */
+export const mostTemplateCharacters = 1 << 20;
 const memoryMegabytes = 96;
 const outputBytes = 1 << 26;
 
@@ -55,6 +57,8 @@ export async function renderTemplate(
 ): Promise<Rendering[]> {
   const jinja = createRequire(import.meta.url).resolve('@huggingface/jinja');
   const plainer = "Use a model with a plain template, or put a plain chat_template.jinja into the model's folder.";
+  if (template.length > mostTemplateCharacters)
+    throw inputError(`the model's chat template has ${template.length} characters, more than ${mostTemplateCharacters}. ${plainer}`);
   const output = await new Promise<string>((resolve, reject) => {
     const child = execFile(
       process.execPath,

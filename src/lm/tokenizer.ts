@@ -1,6 +1,6 @@
 /** Text to tokens and back. Text never becomes control tokens, whatever it says. */
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
-import { inputError, internalError } from '../base/errors.js';
+import { inputError } from '../base/errors.js';
 import type { TokenizerSource } from './tokenizer-source.js';
 
 export class Tokenizer {
@@ -11,6 +11,7 @@ export class Tokenizer {
   private readonly specialIds: ReadonlySet<number>;
   readonly bosToken: string | null;
   readonly eosToken: string | null;
+  private readonly path: string;
 
   /** @throws input error when the tokenizer has a component that the library does not know */
   constructor(source: TokenizerSource) {
@@ -27,22 +28,40 @@ export class Tokenizer {
       // A byte that the vocabulary lacks is dropped rather than becoming a control token.
       model: this.specialTokens.has(String(model['unk_token'])) ? { ...model, unk_token: null } : model,
     };
+    this.path = source.path;
+    this.plain = this.guarded(() => new HuggingFaceTokenizer(json, { clean_up_tokenization_spaces: false }));
+    // What is wrong with its parts often shows only at work.
+    this.decode(this.encode('Hello, 12 words:\n é ㎏ \u{1F642}'));
+  }
+
+  /** The library throws what it likes on a tokenizer.json that is not as it expects. */
+  private guarded<T>(work: () => T): T {
     try {
-      this.plain = new HuggingFaceTokenizer(json, { clean_up_tokenization_spaces: false });
+      return work();
     } catch (cause) {
-      throw inputError(`the tokenizer of ${source.path} cannot be used: ${(cause as Error).message}`, cause);
+      throw inputError(`the tokenizer of ${this.path} cannot be used: ${(cause as Error).message}`, cause);
     }
   }
 
   /** Tokens of ordinary text: `<|im_end|>` in it becomes several plain tokens. */
   encode(text: string): number[] {
-    const tokens = this.plain.encode(text, { add_special_tokens: false }).ids;
+    const tokens = this.ids(text);
     if (!tokens.some((token: number) => this.specialIds.has(token))) return tokens;
     // The vocabulary itself can hold the text of a control token as one piece: cut such texts after their first character.
-    const pieces = this.cutSpecials(text).flatMap((piece) => this.plain.encode(piece, { add_special_tokens: false }).ids);
+    const pieces = this.cutSpecials(text).flatMap((piece) => this.ids(piece));
     if (pieces.some((token) => this.specialIds.has(token)))
-      throw internalError(`control tokens came out of the text ${JSON.stringify(text.slice(0, 200))}`);
+      throw inputError(
+        `the tokenizer of ${this.path} makes control tokens of the ordinary text ${JSON.stringify(text.slice(0, 200))}: one of them is a single letter. Use another model.`,
+      );
     return pieces;
+  }
+
+  private ids(text: string): number[] {
+    const { ids } = this.guarded(() => this.plain.encode(text, { add_special_tokens: false }));
+    // A merge into a piece that the vocabulary lacks.
+    if (ids.some((id: number) => !Number.isInteger(id) || id < 0))
+      throw inputError(`the tokenizer of ${this.path} makes pieces that its vocabulary does not have. The file is damaged.`);
+    return ids;
   }
 
   private cutSpecials(text: string): string[] {
@@ -58,7 +77,7 @@ export class Tokenizer {
   /** The text of tokens; control tokens and ids beyond the vocabulary have none. Incomplete UTF-8 becomes U+FFFD. */
   decode(tokens: readonly number[]): string {
     const ordinary = tokens.filter((token) => !this.specialIds.has(token) && this.plain.id_to_token(token) !== undefined);
-    return ordinary.length === 0 ? '' : this.plain.decode(ordinary, { clean_up_tokenization_spaces: false });
+    return ordinary.length === 0 ? '' : this.guarded(() => this.plain.decode(ordinary, { clean_up_tokenization_spaces: false }));
   }
 
   /**
