@@ -1,6 +1,7 @@
 /** A deterministic engine without a model, for tests of everything that stands on engines. It remembers what it is trained on. */
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { diskError } from '../base/disk-error.js';
 import { inputError } from '../base/errors.js';
 import { Random } from '../base/random.js';
 import { contentId, type Message } from '../base/records.js';
@@ -167,11 +168,16 @@ export function createScriptedWorkbench({ onCall = () => undefined }: ScriptedOp
     },
     async save(folder) {
       const fresh = `${folder}.new`;
-      await rm(fresh, { recursive: true, force: true });
-      await mkdir(fresh, { recursive: true });
-      await writeFile(path.join(fresh, 'scripted.json'), JSON.stringify(state));
-      await rm(folder, { recursive: true, force: true });
-      await rename(fresh, folder);
+      try {
+        await rm(fresh, { recursive: true, force: true });
+        await mkdir(fresh, { recursive: true });
+        await writeFile(path.join(fresh, 'scripted.json'), JSON.stringify(state));
+        await rm(folder, { recursive: true, force: true });
+        await rename(fresh, folder);
+      } catch (error) {
+        await rm(fresh, { recursive: true, force: true }).catch(() => undefined);
+        throw diskError(folder, error);
+      }
     },
     async load(folder) {
       state = await readState(folder);
