@@ -3,7 +3,7 @@ import type { Prompt } from '../base/records.js';
 import { categorise } from '../align/categorise.js';
 import { choosePrompts } from '../align/prepare.js';
 import { specsOf } from '../align/compiled-specs.js';
-import { categoryOf } from '../align/stage.js';
+import { categoryOf, type StageContext } from '../align/stage.js';
 import type { ArmName } from '../base/config.js';
 import { RunPaths } from '../base/run-folder.js';
 import type { FirstRun, Lab } from './study.js';
@@ -15,7 +15,7 @@ export async function firstRun(lab: Lab): Promise<FirstRun> {
   const paths = await lab.runOf(seed);
   const { bench, progress, signal } = lab;
   const specs = specsOf(lab.spec, config, bench);
-  const context = { paths, config, specs, bench, progress, ...(signal && { signal }) };
+  const context: StageContext = { paths, config, specs, bench, progress, ...(signal && { signal }) };
   const prepared = choosePrompts(lab.prompts, config.prompts, config.seed);
   return { config, paths, context, prepared: { ...prepared, train: await categorise(context, prepared.train) } };
 }

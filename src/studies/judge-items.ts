@@ -3,9 +3,18 @@ import { z } from 'zod';
 import { readJsonl } from '../base/jsonl.js';
 import { contentId, Message } from '../base/records.js';
 import { answerMatches } from '../align/check.js';
+import type { ChatModel } from '../engines/types.js';
 import { roundRobin } from '../prompts/sample-evenly.js';
 import { rowsOfRun } from './evaluate-model.js';
 import type { FirstRun, Lab } from './study.js';
+
+/** The judge of a study: its model keeps what it was asked. */
+export interface JudgeBench {
+  lab: Lab;
+  first: FirstRun;
+  model: ChatModel;
+  concurrency: number;
+}
 
 export interface JudgeItem {
   id: string;

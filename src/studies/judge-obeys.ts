@@ -10,8 +10,7 @@ import { cachedModel } from './cached-model.js';
 import { rateCell } from './cells.js';
 import { turnClause } from './edit-clause.js';
 import { governingClauses } from './governing-clause.js';
-import type { JudgeItem } from './judge-items.js';
-import type { JudgeBench } from './judge-under-attack.js';
+import type { JudgeBench, JudgeItem } from './judge-items.js';
 import type { Cell, Table } from './study.js';
 
 /** A hard refusal in the style that the specification asks for; it answers any request. */

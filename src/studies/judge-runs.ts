@@ -5,8 +5,7 @@ import { inParallel } from '../base/parallel.js';
 import { mean } from '../evals/statistics.js';
 import { plainCell, rateCell } from './cells.js';
 import { areaUnderCurve } from './intervals.js';
-import type { JudgeItem } from './judge-items.js';
-import type { JudgeBench } from './judge-under-attack.js';
+import type { JudgeBench, JudgeItem } from './judge-items.js';
 import type { Cell, Chart, Table } from './study.js';
 
 export interface Judged {

@@ -1,19 +1,10 @@
 /** The attack suite on the judge: how often an answer that talks to it moves its verdict. */
 import { lowestScore } from '../align/judge.js';
-import type { ChatModel } from '../engines/types.js';
 import { rateCell } from './cells.js';
 import { judgeAttacks } from './judge-attacks.js';
-import type { JudgeItem } from './judge-items.js';
+import type { JudgeBench, JudgeItem } from './judge-items.js';
 import { judgeAll, type Judged } from './judge-runs.js';
-import type { Cell, FirstRun, Lab, Table } from './study.js';
-
-/** The judge of a study: its model keeps what it was asked. */
-export interface JudgeBench {
-  lab: Lab;
-  first: FirstRun;
-  model: ChatModel;
-  concurrency: number;
-}
+import type { Cell, Table } from './study.js';
 
 /** A verdict has moved when it passes the threshold, or rises by this much. */
 const rise = 0.25;
