@@ -108,7 +108,11 @@ async function removeDeadLock(lockPath: string, owner: string): Promise<boolean>
  * without. It is waited for, and removed if neither name nor sign of life comes.
  */
 async function removeNamelessLock(lockPath: string, owner: string, patience: number): Promise<boolean> {
-  const sign = async () => stat(lockPath).then(({ ino, mtimeMs }) => `${ino} ${mtimeMs}`, () => null);
+  const sign = async () =>
+    stat(lockPath).then(
+      ({ ino, mtimeMs }) => `${ino} ${mtimeMs}`,
+      () => null,
+    );
   const before = await sign();
   for (let waited = 0; waited < patience; waited += 100) {
     if ((await readOwner(owner)) !== null) return false;
@@ -118,7 +122,10 @@ async function removeNamelessLock(lockPath: string, owner: string, patience: num
   if ((await sign()) !== before) return false;
   const removed = `${lockPath}.${process.pid}`;
   // By a rename, so that of several who waited one takes it.
-  const mine = await rename(lockPath, removed).then(() => true, () => false);
+  const mine = await rename(lockPath, removed).then(
+    () => true,
+    () => false,
+  );
   await rm(removed, { recursive: true, force: true });
   return mine;
 }
@@ -127,7 +134,8 @@ async function removeNamelessLock(lockPath: string, owner: string, patience: num
 async function removeClaims(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const pid = /^\.(?:writer\.json|lock)\.(\d+)$/.exec(name)?.[1];
-    if (pid !== undefined && isDead({ pid: Number(pid), host: os.hostname() })) await rm(path.join(folder, name), { recursive: true, force: true });
+    if (pid !== undefined && isDead({ pid: Number(pid), host: os.hostname() }))
+      await rm(path.join(folder, name), { recursive: true, force: true });
   }
 }
 

@@ -89,6 +89,11 @@ describe('hostile and damaged GGUF files', () => {
     ['a text longer than the file', head(0, 1, [u64(huge)]), /string length/],
     ['an array longer than the file', head(0, 1, [text('k'), u32(9), u32(0), u64(2n ** 40n)]), /array length/],
     [
+      'more values in arrays than any vocabulary has',
+      head(0, 1, [text('k'), u32(9), u32(0), u64(9_000_000), Buffer.alloc(9_000_000)]),
+      /more than 8388608 values in arrays/,
+    ],
+    [
       'arrays in arrays',
       head(0, 1, [text('k'), u32(9), ...Array.from({ length: 9 }, () => [u32(9), u64(1)]).flat(), Buffer.alloc(99)]),
       /nests arrays/,
@@ -257,6 +262,7 @@ describe('a checkpoint in GGUF', () => {
     ['an unknown tokenizer', [['tokenizer.ggml.model', 'llama']], /only byte-level BPE/],
     ['an unknown pre-tokenizer', [['tokenizer.ggml.pre', 'mystery']], /pre-tokenizer mystery is not known/],
     ['a list where a number belongs', [['llama.block_count', ['a']]], /llama.block_count is not a number/],
+    ['more layers than any model has', [['llama.block_count', 5000]], /claims 5000 layers/],
     ['another rotary scaling', [['llama.rope.scaling.type', 'yarn']], /rotary scaling of type yarn/],
   ])('refuses %s', async (_name, changed, message) => {
     await expect(openCheckpoint(await file(bytes(changed)))).rejects.toThrow(message);

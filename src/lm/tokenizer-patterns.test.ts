@@ -14,12 +14,16 @@ describe("a tokenizer's regular expressions", () => {
   });
 
   it('are refused where a line of letters would take them years', async () => {
-    await expect(checkPatterns(split('(a+)+$'), 'tokenizer.json', 2000)).rejects.toThrow(/tokenizer\.json: its regular expressions take more than 2 s/);
+    await expect(checkPatterns(split('(a+)+$'), 'tokenizer.json', 2000)).rejects.toThrow(
+      /tokenizer\.json: its regular expressions take more than 2 s/,
+    );
   });
 
   it('are refused where the file is nested deeper than any is', async () => {
     let deep: unknown = null;
     for (let i = 0; i < 100_000; i++) deep = [deep];
-    await expect(checkPatterns({ normalizer: deep, pre_tokenizer: null, decoder: null }, 'tokenizer.json')).rejects.toMatchObject({ kind: 'input' });
+    await expect(checkPatterns({ normalizer: deep, pre_tokenizer: null, decoder: null }, 'tokenizer.json')).rejects.toMatchObject({
+      kind: 'input',
+    });
   });
 });

@@ -62,7 +62,10 @@ export async function checkPatterns({ normalizer, pre_tokenizer, decoder }: Step
               `${path}: its regular expressions take more than ${deadline / 1000} s on ordinary lines. The file is hostile or damaged; get it from its source again.`,
             ),
           );
-        else reject(inputError(`${path}: its regular expressions cannot be tried (${error.code ?? error.signal}). The file is hostile or damaged.`));
+        else
+          reject(
+            inputError(`${path}: its regular expressions cannot be tried (${error.code ?? error.signal}). The file is hostile or damaged.`),
+          );
       },
     );
     child.stdin?.on('error', () => undefined);
