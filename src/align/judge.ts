@@ -1,21 +1,24 @@
 /** The judge G_RM: knows the specification through its prompt alone, is run k times, and the lowest run counts (paper, section 2.3.2). */
 import { JsonlLog } from '../base/jsonl.js';
 import { inParallel } from '../base/parallel.js';
-import { contentId, Judgement, type Completion, type JudgeRequest, type JudgeRun, type Prompt } from '../base/records.js';
+import { inputError } from '../base/errors.js';
+import { contentId, Judgement, JudgeRun, type Completion, type JudgeRequest, type Prompt } from '../base/records.js';
 import { withoutServer } from '../base/server-settings.js';
 import { digestsFor, modelFor } from '../engines/workbench.js';
 import { failedChecks } from './filter.js';
 import { GradeJudge } from './judge-by-grades.js';
 import { JsonJudge } from './judge-by-json.js';
 import type { JudgeForm, JudgeOptions, JudgeSubject } from './judge-form.js';
+import { ownDigests, type OwnJudge } from './own.js';
 import { byCategory, categoryOf, isOrdinary, type StageContext } from './stage.js';
 
 export class Judge {
   private readonly form: JudgeForm;
 
-  constructor(options: JudgeOptions) {
+  constructor(options: JudgeOptions | OwnJudge) {
+    if ('digest' in options) this.form = { run: (subject, run) => ownRun(options, subject, run) };
     // Grades read off log-probabilities need no parsing; a model that cannot give them is asked for JSON.
-    this.form = options.model.choiceLogprobs === undefined ? new JsonJudge(options) : new GradeJudge(options);
+    else this.form = options.model.choiceLogprobs === undefined ? new JsonJudge(options) : new GradeJudge(options);
   }
 
   /** Stage 1: conversation, CoT, answer and spec(category), with the hint where there is one. */
@@ -31,6 +34,21 @@ export class Judge {
   private runAll(subject: JudgeSubject, runs: number): Promise<JudgeRun[]> {
     return Promise.all(Array.from({ length: runs }, (_, run) => this.form.run(subject, run)));
   }
+}
+
+/** @throws input error for a verdict that is none: a score beyond 0 and 1 would spoil every mean after it */
+async function ownRun(own: OwnJudge, subject: JudgeSubject, run: number): Promise<JudgeRun> {
+  const verdict = JudgeRun.safeParse(await own.judge(subject, run));
+  if (verdict.success) return verdict.data;
+  const [issue] = verdict.error.issues;
+  throw inputError(`your judge ${own.digest} gave no usable verdict: ${issue?.path.join('.') || 'verdict'}: ${issue?.message}.`);
+}
+
+/** The judge of a run: the caller's own, or the model that has the role. */
+export async function judgeOf({ bench, config, own, signal, specs }: Pick<StageContext, 'bench' | 'config' | 'own' | 'signal' | 'specs'>) {
+  if (own?.judge !== undefined) return { judge: new Judge(own.judge), concurrency: bench.concurrency };
+  const { model, concurrency } = await modelFor(bench, 'judge');
+  return { judge: new Judge({ model, specs, settings: config.judge, seed: config.seed, ...(signal && { signal }) }), concurrency };
 }
 
 /** The minimum of the runs; null as soon as one of them is unscored: a verdict that is missing is not a good one. */
@@ -49,7 +67,7 @@ export function lowestScore(runs: readonly JudgeRun[]): number | null {
  * @returns the judgements of these completions, in their order
  */
 export async function judge(context: StageContext, prompts: readonly Prompt[], completions: readonly Completion[]): Promise<Judgement[]> {
-  const { bench, config, paths, progress, specs, signal } = context;
+  const { bench, config, own, paths, progress, specs, signal } = context;
   const promptOf = new Map(prompts.map((prompt) => [prompt.id, prompt]));
   const due = completions.flatMap((completion) => {
     const prompt = promptOf.get(completion.promptId);
@@ -61,7 +79,7 @@ export async function judge(context: StageContext, prompts: readonly Prompt[], c
       completion.cot,
       completion.answer,
       specs.digest(categoryOf(prompt)),
-      digestsFor(bench, 'judge'),
+      own?.judge === undefined ? digestsFor(bench, 'judge') : ownDigests({ judge: own.judge }),
       withoutServer(config.judge),
       config.seed,
       config.judge.hint ? prompt.ideal : null,
@@ -75,8 +93,7 @@ export async function judge(context: StageContext, prompts: readonly Prompt[], c
     due.filter(({ id }) => !made.has(id)),
     ({ prompt }) => categoryOf(prompt),
   );
-  const { model, concurrency } = await modelFor(bench, 'judge');
-  const judging = new Judge({ model, specs, settings: config.judge, seed: config.seed, ...(signal && { signal }) });
+  const { judge: judging, concurrency } = await judgeOf(context);
   const task = progress.task('judge', open.length);
   try {
     await inParallel(

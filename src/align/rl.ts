@@ -12,8 +12,9 @@ import type { Config } from '../base/config.js';
 import { withoutServer } from '../base/server-settings.js';
 import { trainStep } from '../engines/train-step.js';
 import type { Datum } from '../engines/types.js';
-import { digestsFor, modelFor } from '../engines/workbench.js';
-import { Judge } from './judge.js';
+import { digestsFor } from '../engines/workbench.js';
+import { judgeOf, type Judge } from './judge.js';
+import { ownDigests } from './own.js';
 import { responseKind } from './response-kind.js';
 import { klPerRollout, rolloutBatch, samplerGap, withKlPenalty } from './rl-data.js';
 import { advantages, rewardGroup, Rollout, sampleGroup, type Sampled } from './rollouts.js';
@@ -31,7 +32,7 @@ export interface RlOptions {
 }
 
 export const rlKey = (
-  { bench, config, specs }: Pick<StageContext, 'bench' | 'config' | 'specs'>,
+  { bench, config, own, specs }: Pick<StageContext, 'bench' | 'config' | 'own' | 'specs'>,
   { start, train, ordinary, validation }: RlOptions,
 ): string =>
   contentId(
@@ -44,6 +45,7 @@ export const rlKey = (
     config.seed,
     bench.digests,
     ...(bench.servers?.judge === undefined ? [] : [digestsFor(bench, 'judge')]),
+    ...ownDigests(own),
   );
 
 /**
@@ -86,13 +88,10 @@ class RlRun {
     private readonly folder: TrainingFolder,
     private readonly rollouts: JsonlLog<Rollout>,
   ) {
-    const { bench, config, specs, signal } = context;
-    this.settings = config.rl;
+    this.settings = context.config.rl;
     this.best = folder.best;
     this.first = folder.firstMetrics;
-    this.judge = modelFor(bench, 'judge').then(
-      ({ model }) => new Judge({ model, specs, settings: config.judge, seed: config.seed, ...(signal && { signal }) }),
-    );
+    this.judge = judgeOf(context).then(({ judge }) => judge);
   }
 
   async run(): Promise<void> {
@@ -128,6 +127,7 @@ class RlRun {
       trainer: bench.trainer,
       judge,
       judgeRuns,
+      own: this.context.own,
       samples: samplesPerPrompt,
       maxTokens,
       temperature,

@@ -1,9 +1,11 @@
 /** Rollouts: the policy samples without the specification, and each sample gets its reward (paper, section 2.4). */
 import { z } from 'zod';
+import { inputError } from '../base/errors.js';
 import { contentId, Message, type JudgeRequest, type Prompt } from '../base/records.js';
 import type { SampledSequence, Trainer } from '../engines/types.js';
 import { splitCot } from '../lm/split-cot.js';
 import type { Judge } from './judge.js';
+import type { OwnParts, OwnReward } from './own.js';
 import { helpfulReward, lowestReward, policyReward } from './reward.js';
 import { categoryOf, isOrdinary, seedFrom } from './stage.js';
 
@@ -41,6 +43,7 @@ export interface GroupOptions {
   trainer: Trainer;
   judge: Judge;
   judgeRuns: number;
+  own?: OwnParts | undefined;
   samples: number;
   maxTokens: number;
   temperature: number;
@@ -77,7 +80,7 @@ async function reward(
   step: number,
   sample: number,
   { tokens, stopReason }: SampledSequence,
-  { trainer, judge, judgeRuns, key }: GroupOptions,
+  { trainer, judge, judgeRuns, key, own }: GroupOptions,
 ): Promise<Rollout> {
   const { cot, answer, malformed } = splitCot(trainer.renderer.decode(tokens));
   const common = {
@@ -94,13 +97,22 @@ async function reward(
   if (malformed || cot === null || cot === '' || answer === '')
     return { ...common, outcome: 'malformed', reward: lowestReward, judgeRequest: null };
   const judgeRequest: JudgeRequest = { messages: prompt.messages, answer, category: categoryOf(prompt) };
-  const score = await (isOrdinary(prompt) ? helpfulReward : policyReward)(judge, judgeRequest, judgeRuns);
+  const usual = () => (isOrdinary(prompt) ? helpfulReward : policyReward)(judge, judgeRequest, judgeRuns);
+  const score = own?.reward === undefined ? await usual() : await ownReward(own.reward, judgeRequest, usual);
   return {
     ...common,
     outcome: score === null ? 'unscored' : 'judged',
     reward: score,
     judgeRequest: { ...judgeRequest, messages: prompt.messages },
   };
+}
+
+/** @throws input error for a reward that is no number: it would spoil the group's mean without a word */
+async function ownReward(own: OwnReward, { messages, answer, category }: JudgeRequest, usual: () => Promise<number | null>) {
+  const copy = { messages: messages.map(({ role, content }) => ({ role, content })), answer, category };
+  const reward = await own.reward(copy, usual);
+  if (reward === null || Number.isFinite(reward)) return reward;
+  throw inputError(`your reward ${own.digest} gave ${String(reward)}: give a finite number, or null for no reward.`);
 }
 
 /** Rewards closer than this to each other say nothing. */

@@ -4,6 +4,7 @@ import type { Config } from '../base/config.js';
 import type { Progress } from '../base/progress.js';
 import type { RunPaths } from '../base/run-folder.js';
 import type { Workbench } from '../engines/workbench.js';
+import type { OwnParts } from './own.js';
 import type { CompiledSpecs } from './compiled-specs.js';
 
 export interface StageContext {
@@ -12,6 +13,8 @@ export interface StageContext {
   specs: CompiledSpecs;
   bench: Workbench;
   progress: Progress;
+  /** What the caller brings instead of ours. */
+  own?: OwnParts;
   signal?: AbortSignal;
 }
 

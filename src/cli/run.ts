@@ -16,6 +16,7 @@ import { specsOf } from '../align/compiled-specs.js';
 import { filterCompletions } from '../align/filter.js';
 import { completionIds, generate } from '../align/generate.js';
 import { judge } from '../align/judge.js';
+import type { OwnParts } from '../align/own.js';
 import { prepare, type PreparedPrompts } from '../align/prepare.js';
 import { trainRl } from '../align/rl.js';
 import { sftKey, trainSft } from '../align/sft.js';
@@ -36,6 +37,8 @@ export interface RunOptions {
   /** All prompts; splits are drawn where there are none. */
   prompts: readonly Prompt[];
   bench: Workbench;
+  /** A judge or a reward of the caller's own, instead of ours. */
+  own?: OwnParts;
   progress: Progress;
   codeVersion: string;
   /** Only these stages; the others must have been done. */
@@ -57,7 +60,7 @@ export interface RunResult {
  * @throws input error for settings, prompts or a specification that cannot be used, and when another process writes in the folder
  */
 export async function runStages(options: RunOptions): Promise<RunResult> {
-  const { root, config, spec, prompts, bench, progress, codeVersion, redo, stages = stageNames } = options;
+  const { root, config, spec, prompts, bench, own, progress, codeVersion, redo, stages = stageNames } = options;
   const lost = new AbortController();
   const signal = AbortSignal.any([lost.signal, ...(options.signal ? [options.signal] : [])]);
   // Each request in flight listens; hundreds are no leak.
@@ -68,7 +71,7 @@ export async function runStages(options: RunOptions): Promise<RunResult> {
     const { paths } = folder;
     if (redo !== undefined) await removeFrom(paths, redo);
     const specs = specsOf(spec, config, bench);
-    const context: StageContext = { paths, config, specs, bench, progress, signal };
+    const context: StageContext = { paths, config, specs, bench, progress, signal, ...(own && { own }) };
     const prepared = await prepare(context, prompts);
     sayWhatChanged(progress, spec, folder.before?.digests ?? null, digests);
     return await new Stages(context, prepared, new Set(stages)).run();
