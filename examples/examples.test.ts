@@ -1,0 +1,86 @@
+/** Every example is run, on the scripted engine. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { createScriptedWorkbench, DeliberateError, readJsonl, run, type Message } from 'deliberate';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { alignBriefly } from './own-reward.js';
+import { alignWithGateway } from './own-engine.js';
+import { judgeByOwnRules, shopJudge } from './own-judge.js';
+import { alignToShopPolicy } from './shop-policy.js';
+
+let home: string;
+beforeAll(async () => {
+  home = await mkdtemp(path.join(os.tmpdir(), 'deliberate-examples-'));
+});
+afterAll(() => rm(home, { recursive: true, force: true }));
+
+const settings = {
+  prompts: { train: 16, ordinary: 4, validation: 4 },
+  generate: { samples: 2, maxTokens: 400 },
+  judge: { maxTokens: 400 },
+  sft: { epochs: 1 },
+  rl: { steps: 2, promptsPerStep: 2, samplesPerPrompt: 3, maxTokens: 400, validateEvery: 1 },
+  eval: { plain: 1, jailbroken: 1, techniques: 1, maxTokens: 400, arms: ['base', 'sft+rl'] },
+};
+const given = (name: string) => ({ folder: path.join(home, name), settings, engine: createScriptedWorkbench() });
+
+const rollouts = (folder: string) =>
+  readJsonl(
+    path.join(folder, 'arms', 'sft+rl', 'rl', 'rollouts.jsonl'),
+    z.looseObject({ answer: z.string(), reward: z.number().nullable() }),
+  );
+
+describe('the examples', () => {
+  it("aligns to a shop's policy, which what is learnt cites and does not contain", async () => {
+    const { policy, learnt, scorecard, report } = await alignToShopPolicy({ ...given('shop'), settings });
+    expect(policy).toContain('[R4]');
+    expect(learnt.length).toBeGreaterThan(3);
+    for (const { messages, cot } of learnt) {
+      expect(JSON.stringify(messages)).not.toContain('Policies in short');
+      expect(cot).toMatch(/\[[A-Z]+\d+\]|No policy covers this/);
+    }
+    expect(scorecard?.arms.length ?? 0).toBe(2);
+    expect(await readFile(report ?? '', 'utf8')).toContain('<html');
+  });
+
+  it('filters by a judge of its own', async () => {
+    const judgements = await judgeByOwnRules(given('judge'));
+    expect(judgements.length).toBeGreaterThan(5);
+    for (const { runs } of judgements)
+      for (const { rationale } of runs) expect(rationale).toMatch(/short answer|promises money|words for|decides/);
+    const subject = { messages: [{ role: 'user' as const, content: 'May I have my money?' }], category: 'refunds' };
+    expect(await shopJudge.judge({ ...subject, answer: 'We will refund all of your money.' }, 0)).toMatchObject({ score: 0 });
+    expect(await shopJudge.judge({ ...subject, answer: '!!!' }, 0)).toMatchObject({ score: null });
+  });
+
+  it('trains by a reward of its own', async () => {
+    const plain = given('usual');
+    await run(plain);
+    const brief = given('brief');
+    await alignBriefly(brief, { free: 0, perWord: 0.01 });
+    const cheaper = (await rollouts(brief.folder)).filter(({ reward }) => reward !== null && reward < 0);
+    expect(cheaper.length).toBeGreaterThan(0);
+    expect((await rollouts(plain.folder)).every(({ reward }) => reward === null || reward >= 0)).toBe(true);
+    const spoilt = { ...given('spoilt'), reward: { digest: 'nan', reward: () => Number.NaN } };
+    await expect(run(spoilt)).rejects.toThrow(DeliberateError);
+  });
+
+  it('generates and judges on an engine of its own', async () => {
+    const asked: (readonly Message[])[] = [];
+    const bench = createScriptedWorkbench();
+    const base = await bench.base();
+    await alignWithGateway(
+      { ...given('engine'), engine: bench, stages: ['prepare', 'categorise', 'generate', 'judge', 'filter'] },
+      async (messages, options) => {
+        asked.push(messages);
+        if (messages[0]?.content.includes('Reply with JSON alone')) return '{"rationale": "from the gateway", "grade": 5}';
+        return (await base.chat({ messages, temperature: 1, ...options })).choices[0]!.text;
+      },
+    );
+    expect(asked.length).toBeGreaterThan(30);
+    expect(await readFile(path.join(home, 'engine', 'judgements.jsonl'), 'utf8')).toContain('from the gateway');
+    expect((await readFile(path.join(home, 'engine', 'sft.jsonl'), 'utf8')).trim().split('\n').length).toBeGreaterThan(3);
+  });
+});
