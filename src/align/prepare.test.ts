@@ -18,7 +18,7 @@ const settings = (over: object = {}) => parseConfig({ prompts: over }, 'test').p
 describe('choosePrompts', () => {
   it('takes the asked numbers, of every category and kind, none of the test split', () => {
     const { train, ordinary, validation, test } = choosePrompts(all, settings(), 0);
-    expect([train.length, ordinary.length, validation.length]).toEqual([63, 14, 12]);
+    expect([train.length, ordinary.length, validation.length]).toEqual([56, 12, 12]);
     const counts = new Map<string, number>();
     for (const { category, ideal } of train) counts.set(`${category}/${ideal}`, (counts.get(`${category}/${ideal}`) ?? 0) + 1);
     expect(counts.size).toBeGreaterThanOrEqual(21);

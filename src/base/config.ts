@@ -39,8 +39,8 @@ const Engine = z
 
 const Prompts = z.strictObject({
   file: z.string().optional().describe('JSONL file of prompts. Left out: the ones in the package'),
-  train: positive(63, 'Training prompts on which a policy has something to say'),
-  ordinary: count(14, 'Ordinary training prompts: capability data of SFT, helpfulness prompts of RL'),
+  train: positive(56, 'Training prompts on which a policy has something to say'),
+  ordinary: count(12, 'Ordinary training prompts: capability data of SFT, helpfulness prompts of RL'),
   validation: count(12, 'Validation prompts of RL, ordinary ones among them'),
   wrappedShare: share(0.4, 'Share of the training prompts that is wrapped in a jailbreak technique of the training families'),
 });

@@ -19,9 +19,9 @@ const startSeconds = 25;
 /** Mean lengths in tokens, measured on our prompts with the reader. */
 const typical = { prompt: 45, wrapped: 75, cot: 55, completion: 80, gradeTurn: 90, verdict: 18 };
 /** Share of the policy prompts that get a record. */
-const recordsAPrompt = 0.4;
+const recordsAPrompt = 0.5;
 /** Share of the completions that pass the mechanical checks and so are judged. */
-const passing = 0.3;
+const passing = 0.45;
 
 export interface CostFacts {
   /** Prompts whose completions are still to be made. */
