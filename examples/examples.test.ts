@@ -75,7 +75,8 @@ describe('the examples', () => {
       { ...given('engine'), engine: bench, stages: ['prepare', 'categorise', 'generate', 'judge', 'filter'] },
       async (messages, options) => {
         asked.push(messages);
-        if (messages[0]?.content.includes('Reply with JSON alone')) return '{"rationale": "from the gateway", "agrees_with_hint": true, "grade": 5}';
+        if (messages[0]?.content.includes('Reply with JSON alone'))
+          return '{"rationale": "from the gateway", "agrees_with_hint": true, "grade": 5}';
         return (await base.chat({ messages, temperature: 1, ...options })).choices[0]!.text;
       },
     );

@@ -90,7 +90,11 @@ async function run(root: string, told: string[], fault: (call: number) => Fault 
     content: scriptedReply(messages as Message[], [], new Random(`${messages[0]?.content.length} ${seed + sample}`)),
   });
   const generator = await startScriptedServer({ tell: writes, fault });
-  const grader = await startScriptedServer({ kind: 'openai', tell: () => ({ content: '{"rationale": "fine", "agrees_with_hint": true, "grade": 4}' }), fault });
+  const grader = await startScriptedServer({
+    kind: 'openai',
+    tell: () => ({ content: '{"rationale": "fine", "agrees_with_hint": true, "grade": 4}' }),
+    fault,
+  });
   const common = { engine: 'openai', apiKeyEnv: variable, patienceSeconds: 20 };
   const config = parseConfig(
     {

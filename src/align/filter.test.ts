@@ -34,6 +34,7 @@ const completion = (promptId: string, sample = 0, over: Partial<Completion> = {}
   ...over,
 });
 const judged = (completionId: string, score: number | null): Judgement => ({ id: `j-${completionId}`, completionId, runs: [], score });
+const run = (agreesWithHint: boolean) => ({ score: 0.9, rationale: '', agreesWithHint });
 const settings = (over: object = {}) => parseConfig({ filter: over }, 'test').filter;
 
 describe('filterCompletions', () => {
@@ -42,7 +43,7 @@ describe('filterCompletions', () => {
       [prompt('a'), prompt('b'), prompt('c')],
       [completion('a', 0), completion('a', 1), completion('b', 0), completion('c', 0)],
       [judged('a-0', 0.7), judged('a-1', 0.9), judged('b-0', 0.59), judged('c-0', 0.6)],
-      settings({ threshold: 0.6 }),
+      settings({ threshold: 0.6, perPrompt: 1 }),
       0,
     );
     expect(records.map(({ promptId, answer }) => [promptId, answer])).toEqual([
@@ -50,6 +51,22 @@ describe('filterCompletions', () => {
       ['c', 'answer 0'],
     ]);
     expect(records[0]?.messages).toEqual([{ role: 'user', content: 'a' }]);
+  });
+
+  it('leaves out what a judge scored that disagreed with its hint, unless told not to', () => {
+    const against = { ...judged('a-0', 0.9), runs: [run(true), run(false)] };
+    const withHint = { ...judged('b-0', 0.9), runs: [run(true), run(true)] };
+    const kept = (over: object) =>
+      filterCompletions(
+        [prompt('a'), prompt('b'), prompt('c')],
+        [completion('a'), completion('b'), completion('c')],
+        [against, withHint, judged('c-0', 0.9)],
+        settings(over),
+        0,
+      );
+    expect(kept({}).records.map(({ promptId }) => promptId)).toEqual(['b', 'c']);
+    expect(kept({}).funnel.find(({ title }) => title === 'Judge and hint agree')?.count).toBe(2);
+    expect(kept({ hintAgreement: false }).records).toHaveLength(3);
   });
 
   it('never keeps what is unscored or was not judged', () => {

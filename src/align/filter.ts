@@ -26,7 +26,11 @@ interface Candidate {
   completion: Completion & { cot: string };
   /** Ordinary completions, which are not judged, have 1. */
   score: number;
+  /** Whether every run of the judge agreed with the hint, where it had one. */
+  agrees: boolean;
 }
+
+const agrees = ({ runs }: Judgement): boolean => runs.every(({ agreesWithHint }) => agreesWithHint !== false);
 
 /** Pure; the order of the records is that of the prompts. */
 export function filterCompletions(
@@ -37,7 +41,7 @@ export function filterCompletions(
   seed: number,
 ): Filtered {
   const promptOf = new Map(prompts.map((prompt) => [prompt.id, prompt]));
-  const scoreOf = new Map(judgements.map(({ completionId, score }) => [completionId, score]));
+  const judged = new Map(judgements.map((judgement) => [judgement.completionId, judgement]));
   const wellFormed = completions.filter(
     (completion): completion is Completion & { cot: string } => completion.checks.wellFormed && completion.cot !== null,
   );
@@ -45,11 +49,14 @@ export function filterCompletions(
   const scored = sound.flatMap((completion): Candidate[] => {
     const prompt = promptOf.get(completion.promptId);
     if (prompt === undefined) return [];
-    if (isOrdinary(prompt)) return completion.decision === 'comply' ? [{ prompt, completion, score: 1 }] : [];
-    const score = scoreOf.get(completion.id) ?? null;
-    return score === null ? [] : [{ prompt, completion, score }];
+    if (isOrdinary(prompt)) return completion.decision === 'comply' ? [{ prompt, completion, score: 1, agrees: true }] : [];
+    const judgement = judged.get(completion.id);
+    return judgement === undefined || judgement.score === null
+      ? []
+      : [{ prompt, completion, score: judgement.score, agrees: agrees(judgement) }];
   });
-  const good = scored.filter(({ score }) => score >= settings.threshold);
+  const agreed = scored.filter((candidate) => candidate.agrees || !settings.hintAgreement);
+  const good = agreed.filter(({ score }) => score >= settings.threshold);
   const best = bestOfEach(good, settings.perPrompt, seed);
   const balanced = balance(best, settings.balance, seed);
   const place = new Map(prompts.map((prompt, i) => [prompt.id, i]));
@@ -67,6 +74,7 @@ export function filterCompletions(
       { title: 'Well-formed', count: wellFormed.length, note: 'closed CoT, answer not empty, not cut off' },
       { title: 'Checks hold', count: sound.length, note: failureCounts(wellFormed, settings.requiredChecks) },
       { title: 'Scored', count: scored.length, note: `${unscored} unscored; ordinary requests need no judge` },
+      ...(settings.hintAgreement ? [{ title: 'Judge and hint agree', count: agreed.length, note: 'or there was no hint' }] : []),
       { title: `Score ${settings.threshold} or better`, count: good.length, note: 'the lowest of the judge’s runs' },
       { title: `Best ${settings.perPrompt} of each prompt`, count: best.length },
       { title: 'Kept for SFT', count: records.length, note: 'balanced over category × kind' },

@@ -94,10 +94,14 @@ const Filter = z.strictObject({
     .default(['wellFormed', 'citedClauseExists', 'quoteOccurs', 'rulingMatchesDecision', 'answerMatchesDecision', 'leaksSpec'])
     .describe('Mechanical checks that a completion must pass (leaksSpec: must not leak). What fails them is not judged'),
   threshold: share(
-    0.4,
-    'Lowest score that is kept. A small judge that grades unsurely gives about 0.5 to what agrees with its reading, 0 to what does not',
+    0.2,
+    'Lowest score that is kept. A small judge that grades unsurely gives .3 to .7 to what agrees with its reading, 0 to what does not',
   ),
-  perPrompt: positive(1, 'Best completions kept of each prompt'),
+  hintAgreement: z
+    .boolean()
+    .default(true)
+    .describe('Leaves out what a judge scored that disagreed with its hint: a small judge is wrong more often than the hint (docs/LOG.md)'),
+  perPrompt: positive(2, 'Best completions kept of each prompt'),
   balance: z.number().min(1).default(2).describe('No category × kind cell holds more than this many times the median cell'),
 });
 

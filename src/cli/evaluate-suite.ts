@@ -60,7 +60,7 @@ export async function readChoice(
 
 /** @returns the scorecard of this set's suites alone. @throws what the models throw; calling again goes on */
 export async function evaluateSuite(context: StageContext, choice: SuiteChoice): Promise<Scorecard> {
-  const { bench, config, paths, progress, specs, signal } = context;
+  const { bench, config, paths, progress, signal } = context;
   const { set, file } = choice;
   const { items, leftOut, techniques, names } = await readChoice(choice, context);
   for (const [reason, count] of Object.entries(leftOut)) progress.say(`${set.name}: ${count} left out (${reason}).`);

@@ -191,7 +191,7 @@ describe('exported data', () => {
       { type: 'reasoning', reasoning: expect.any(String) },
       { type: 'text', text: expect.any(String) },
     ]);
-    const logs = await Promise.all(names.map(async (name) => JSON.parse(await readFile(path.join(folder, name), 'utf8')) as typeof log));
+    const logs = await Promise.all(names.map(async (name) => JSON.parse(await readFile(path.join(folder, name), 'utf8'))));
     for (const { samples, results } of logs) {
       const scored = samples.filter((sample: { scores: object }) => Object.keys(sample.scores).length === 1);
       expect(scored).toHaveLength(results.scores[0].scored_samples);

@@ -84,7 +84,10 @@ beforeAll(async () => {
     'test',
   );
   bench = await openWorkbench({ engine: config.engine, seed: 0, progress: silent });
-  const specs = new CompiledSpecs(await loadSpec(path.join(packageRoot, 'spec')), { maxTokens: 100_000, countTokens: (text) => bench.countTokens(text) });
+  const specs = new CompiledSpecs(await loadSpec(path.join(packageRoot, 'spec')), {
+    maxTokens: 100_000,
+    countTokens: (text) => bench.countTokens(text),
+  });
   context = { paths: new RunPaths(path.join(home, 'run')), config, specs, bench, progress: silent };
 }, 60_000);
 afterAll(async () => {

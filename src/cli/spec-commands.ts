@@ -37,7 +37,10 @@ export async function specLint(folder: string, { maxTokens }: { maxTokens: numbe
   );
 }
 
-export async function specShow(folder: string, { category, maxTokens, parts }: { category?: string; maxTokens: number; parts: SpecParts }): Promise<void> {
+export async function specShow(
+  folder: string,
+  { category, maxTokens, parts }: { category?: string; maxTokens: number; parts: SpecParts },
+): Promise<void> {
   const spec = await loadSpec(folder);
   console.log(
     category === undefined ? renderOverview(spec) : renderCategory(spec, category, { maxTokens, parts, countTokens: await tokenCounter() }),

@@ -28,9 +28,7 @@ export const trl: ExportTarget = {
   },
 };
 
-const rewardFile = (
-  judgeUrl: string,
-): string => `"""The judge of deliberate as a reward of TRL's GRPOTrainer: reward_funcs=judge_reward.
+const rewardFile = (judgeUrl: string): string => `"""The judge of deliberate as a reward of TRL's GRPOTrainer: reward_funcs=judge_reward.
 
 The data set needs the column "category" beside "prompt". The judge sees conversation, answer and category, never the chain of
 thought. None, for a verdict that is missing, leaves the completion out.

@@ -53,10 +53,12 @@ async function jsonLines(file: string): Promise<Record<string, unknown>[]> {
   const text = await readFile(file, 'utf8').catch(() => '');
   return text.split('\n').flatMap((line) => {
     try {
-      const value = JSON.parse(line) as unknown;
-      return value !== null && typeof value === 'object' ? [value as Record<string, unknown>] : [];
+      const value: unknown = JSON.parse(line);
+      return isRecord(value) ? [value] : [];
     } catch {
       return [];
     }
   });
 }
+
+const isRecord = (value: unknown): value is Record<string, unknown> => value !== null && typeof value === 'object';

@@ -38,7 +38,7 @@ export async function trace(store: RunStore, key: string) {
   ]);
   return {
     ...record,
-    messages: Messages.safeParse(asked?.['messages']).data ?? [{ role: 'user', content: String(record['prompt'] ?? '') }],
+    messages: Messages.safeParse(asked?.['messages']).data ?? [{ role: 'user', content: text(record['prompt']) ?? '' }],
     tags: asked?.['tags'] ?? [],
     pieces,
     clauses: Object.fromEntries((record['codes'] as string[]).flatMap((code) => (book.has(code) ? [[code, book.get(code)]] : []))),
@@ -66,7 +66,7 @@ async function checksOf(store: RunStore, record: Row, id: string): Promise<Check
     malformed: faults.includes('malformed'),
     stopReason: faults.includes('truncated') ? 'length' : ((record['stopReason'] as StopReason | null) ?? 'stop'),
     spec: store.spec,
-    category: String(record['category'] ?? 'none'),
+    category: text(record['category']) ?? 'none',
   }).checks;
 }
 
@@ -78,3 +78,5 @@ const withCodes = (pieces: ReturnType<typeof markCitations>) =>
   pieces.map(({ text, citation }) =>
     citation === undefined ? { text } : { text, citation, code: /\[([A-Z][A-Za-z0-9-]{0,11})\]\s*$/.exec(text)?.[1] ?? '' },
   );
+
+const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);

@@ -159,7 +159,11 @@ function completion(kind: ServerKind, asked: Asked, { tell = () => ({ content: '
         kv_transfer_params: null,
       };
     case 'sglang':
-      return { ...common, usage: { ...usage, prompt_tokens_details: null, reasoning_tokens: reasoningTokens }, metadata: { weight_version: 'default' } };
+      return {
+        ...common,
+        usage: { ...usage, prompt_tokens_details: null, reasoning_tokens: reasoningTokens },
+        metadata: { weight_version: 'default' },
+      };
     case 'llamacpp':
       return { ...common, system_fingerprint: 'b8681-scripted', usage, timings: { prompt_n: 10, predicted_n: tokens } };
     case 'ollama':

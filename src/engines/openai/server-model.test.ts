@@ -240,7 +240,10 @@ describe('answers given before', () => {
 
 describe('what it cost', () => {
   it('is counted by stage', async () => {
-    const { chat, model } = await start({ kind: 'sglang', tokens: 100, tell: () => ({ content: 'Yes.', reasoning: 'Hm.' }) }, { role: 'judge', settings: { price: { input: 1, output: 10 } } });
+    const { chat, model } = await start(
+      { kind: 'sglang', tokens: 100, tell: () => ({ content: 'Yes.', reasoning: 'Hm.' }) },
+      { role: 'judge', settings: { price: { input: 1, output: 10 } } },
+    );
     await inStage('judge', () => Promise.all([chat.chat({ messages, maxTokens: 5 }), chat.chat({ messages, maxTokens: 5 })]));
     await inStage('rl', () => chat.chat({ messages, maxTokens: 5 }));
     const rows = model.usage();

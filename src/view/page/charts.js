@@ -65,7 +65,7 @@ function chart(curves, arms) {
     lastStep === firstStep ? box.right : box.left + ((box.right - box.left) * (step - firstStep)) / (lastStep - firstStep);
   /** @param {number} value */
   const y = (value) => box.bottom - ((box.bottom - box.top) * (value - low)) / (high - low);
-  const [{ stage = '', metric = '' } = {}] = curves;
+  const { stage, metric } = curves[0] ?? { stage: '', metric: '' };
   const title = titles[metric] ?? metric;
   const readout = h('output', {}, '');
   const cursor = svg('line', { class: 'cursor', y1: box.top, y2: box.bottom, x1: -9, x2: -9 });
