@@ -60,9 +60,9 @@ describe('the examples', () => {
     await run(plain);
     const brief = given('brief');
     await alignBriefly(brief, { free: 0, perWord: 0.01 });
-    const cheaper = (await rollouts(brief.folder)).filter(({ reward }) => reward !== null && reward < 0);
-    expect(cheaper.length).toBeGreaterThan(0);
-    expect((await rollouts(plain.folder)).every(({ reward }) => reward === null || reward >= 0)).toBe(true);
+    const highest = async (folder: string) => Math.max(...(await rollouts(folder)).flatMap(({ reward }) => reward ?? []));
+    // Every answer has words, so none can reach what the judge alone would give.
+    expect(await highest(brief.folder)).toBeLessThan(await highest(plain.folder));
     const spoilt = { ...given('spoilt'), reward: { digest: 'nan', reward: () => Number.NaN } };
     await expect(run(spoilt)).rejects.toThrow(DeliberateError);
   });
