@@ -97,7 +97,7 @@ describe('makeGroup', () => {
 describe('grade turns', () => {
   it('have every grade and flaw', () => {
     const count = (grade: number) => graded.filter(({ meta }) => meta.grading?.grade === grade).length / graded.length;
-    expect(count(5)).toBeGreaterThan(0.25);
+    expect(count(5)).toBeGreaterThan(0.15);
     expect(count(5)).toBeLessThan(0.55);
     expect(count(1)).toBeGreaterThan(0.2);
     expect(count(3)).toBeGreaterThan(0.08);
@@ -115,11 +115,11 @@ describe('grade turns', () => {
     }
   });
 
-  it('show the reading first, and answer with the grade alone', () => {
+  it('show the reading first, and answer with what was found and the grade', () => {
     for (const { messages, completion, meta } of graded) {
       expect(messages.at(-2)).toMatchObject({ role: 'assistant' });
       expect(messages.at(-2)?.content).toContain(meta.restated);
-      expect(completion).toBe(`Grade: ${meta.grading?.grade}`);
+      expect(completion).toMatch(new RegExp(`^Wanted: .* Got: .* Style: .*\\. Grade: ${meta.grading?.grade}$`));
     }
   });
 
