@@ -28,11 +28,9 @@ const sections: Record<string, [(options: FaultOptions) => Promise<Figures>, num
 };
 
 describe('faults', () => {
-  for (const [name, [section, scale, first]] of Object.entries(sections)) {
-    it(`${name}`, { timeout: 180_000 }, async () => {
-      const { lines, failures } = await section({ seed: 1, scale, home, say: () => undefined });
-      expect(failures).toEqual([]);
-      expect(lines[0]).toMatch(first);
-    });
-  }
+  it.each(Object.entries(sections))('%s', { timeout: 180_000 }, async (_, [section, scale, first]) => {
+    const { lines, failures } = await section({ seed: 1, scale, home, say: () => undefined });
+    expect(failures).toEqual([]);
+    expect(lines[0]).toMatch(first);
+  });
 });
