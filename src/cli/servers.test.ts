@@ -47,7 +47,7 @@ const writes = ({ messages, seed = 0 }: Asked, sample: number) => ({
   content: scriptedReply(messages as Message[], [], new Random(`${messages[0]?.content.length} ${seed + sample}`)),
 });
 const judges = ({ messages, seed = 0 }: Asked) => ({
-  content: `Here is my verdict:\n{"rationale": "read on a server", "grade": ${messages[0]?.content.includes("I'm sorry") ? 4 : 3 + (seed % 3)}}`,
+  content: `Here is my verdict:\n{"rationale": "read on a server", "agrees_with_hint": true, "grade": ${messages[0]?.content.includes("I'm sorry") ? 4 : 3 + (seed % 3)}}`,
   reasoning: 'Let me see.',
 });
 
