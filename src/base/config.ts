@@ -186,12 +186,12 @@ export type Config = z.infer<typeof Config>;
 export const smokeSettings = {
   name: 'smoke',
   // Few categories, for each begins with computing its specification.
-  prompts: { train: 9, ordinary: 4, validation: 3 },
+  prompts: { train: 6, ordinary: 3, validation: 2 },
   generate: { samples: 2, maxTokens: 144 },
   judge: { runs: 1, readings: 2 },
   sft: { epochs: 1, batchSize: 4 },
-  rl: { steps: 1, promptsPerStep: 2, samplesPerPrompt: 4, maxTokens: 128, klSamples: 2, validateEvery: 1, checkpointEvery: 1 },
-  eval: { plain: 2, jailbroken: 1, techniques: 4, maxTokens: 128 },
+  rl: { steps: 1, promptsPerStep: 2, samplesPerPrompt: 3, maxTokens: 112, klSamples: 2, validateEvery: 1, checkpointEvery: 1 },
+  eval: { plain: 2, jailbroken: 1, techniques: 3, maxTokens: 112 },
 } as const;
 
 /**
