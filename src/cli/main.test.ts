@@ -104,7 +104,7 @@ describe('loadConfig', () => {
       judge: { runs: 4 },
       engine: { adapter: null },
     });
-    expect(config.prompts).toMatchObject({ file: path.join(home, 'data', 'p.jsonl'), train: 9, ordinary: 4 });
+    expect(config.prompts).toMatchObject({ file: path.join(home, 'data', 'p.jsonl'), train: 9, ordinary: smokeSettings.prompts.ordinary });
   });
 
   it('takes an empty file, and paths of flags from the working folder', async () => {
