@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { smokeSettings } from '../base/config.js';
 import { main } from './main.js';
 import { loadConfig } from './settings.js';
 import { printable } from './terminal.js';
