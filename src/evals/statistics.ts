@@ -36,9 +36,15 @@ export function quantile(sorted: readonly number[], q: number): number {
   return a + (b - a) * (at - below);
 }
 
+/** What a request's rows add to a mean. */
+export interface Cluster {
+  sum: number;
+  count: number;
+}
+
 /** Sum and number of rows of each cluster, in order of first appearance. */
-function clusterSums(rows: readonly Scored[]): { sum: number; count: number }[] {
-  const sums = new Map<string, { sum: number; count: number }>();
+export function clusterSums(rows: readonly Scored[]): Cluster[] {
+  const sums = new Map<string, Cluster>();
   for (const row of rows) {
     const have = sums.get(row.cluster);
     if (have === undefined) sums.set(row.cluster, { sum: row.value, count: 1 });
@@ -62,17 +68,20 @@ export function clusterBootstrap(rows: readonly Scored[], options: BootstrapOpti
 }
 
 /** Means of the resamples, ascending. */
-function resampledMeans(clusters: readonly { sum: number; count: number }[], { seed, resamples = 1000 }: BootstrapOptions): number[] {
+function resampledMeans(clusters: readonly Cluster[], { seed, resamples = 1000 }: BootstrapOptions): number[] {
   const random = new Random(`bootstrap ${seed}`);
-  return Array.from({ length: resamples }, () => {
-    let [sum, count] = [0, 0];
-    for (let i = 0; i < clusters.length; i++) {
-      const drawn = clusters[random.integer(clusters.length)]!;
-      sum += drawn.sum;
-      count += drawn.count;
-    }
-    return sum / count;
-  }).sort((a, b) => a - b);
+  return Array.from({ length: resamples }, () => redrawnMean(clusters, random)).sort((a, b) => a - b);
+}
+
+/** Mean over rows of as many clusters, drawn with replacement. */
+export function redrawnMean(clusters: readonly Cluster[], random: Random): number {
+  let [sum, count] = [0, 0];
+  for (let i = 0; i < clusters.length; i++) {
+    const drawn = clusters[random.integer(clusters.length)]!;
+    sum += drawn.sum;
+    count += drawn.count;
+  }
+  return sum / count;
 }
 
 /**

@@ -1,9 +1,9 @@
 /** Prompts from other people's files: CSV or JSONL, with a mapping of columns. */
-import { CsvError, parse } from 'csv-parse/sync';
 import { z } from 'zod';
 import { inputError } from '../base/errors.js';
 import { Message, ResponseKind, type Prompt } from '../base/records.js';
 import { conversationFault, promptId } from './conversation.js';
+import { parseCsv } from './csv.js';
 import { filledLines, firstIssue, parseJsonLine, readText } from './lines.js';
 
 export interface ImportOptions {
@@ -121,30 +121,11 @@ function toIdeal(
   );
 }
 
-function csvRows(file: string, text: string, { columns }: ImportOptions): Row[] {
-  let records: { record: Record<string, string>; info: { lines: number } }[];
-  let header: string[] = [];
-  try {
-    records = parse(text, {
-      columns: (names: string[]) => (header = names.map((name) => name.trim())),
-      bom: true,
-      info: true,
-      skip_empty_lines: true,
-    }) as unknown as typeof records;
-  } catch (error) {
-    const line = error instanceof CsvError && typeof error['lines'] === 'number' ? `:${error['lines']}` : '';
-    throw inputError(`${file}${line}: is not valid CSV (${(error as Error).message}).`, error);
-  }
-  for (const column of Object.values(columns)) {
-    if (!header.includes(column)) {
-      throw inputError(`${file}:1: has no column ${JSON.stringify(column)}; its columns are ${header.join(', ') || 'none'}.`);
-    }
-  }
-  return records.map(({ record, info }) => ({
-    line: info.lines,
+const csvRows = (file: string, text: string, { columns }: ImportOptions): Row[] =>
+  parseCsv(file, text, Object.values(columns)).records.map(({ record, lastLine }) => ({
+    line: lastLine,
     read: (column) => (Object.hasOwn(record, column) ? record[column] : undefined),
   }));
-}
 
 const jsonlRows = (file: string, text: string): Row[] =>
   filledLines(text).map((line) => {

@@ -5,7 +5,7 @@
 import { internalError } from '../base/errors.js';
 import { Random } from '../base/random.js';
 import { mcnemarExact } from '../evals/mcnemar.js';
-import { mean, quantile, wilson, type Scored } from '../evals/statistics.js';
+import { clusterSums, mean, quantile, redrawnMean, wilson, type Scored } from '../evals/statistics.js';
 
 /** One seed's rows in strata; the estimate is the mean of the strata's means (balanced accuracy has two strata, a rate has one). */
 export type Strata = readonly (readonly Scored[])[];
@@ -31,22 +31,8 @@ export interface SeedOptions {
   rate?: boolean;
 }
 
-interface Cluster {
-  sum: number;
-  count: number;
-}
-
 const filled = (strata: Strata): Strata => strata.filter((rows) => rows.length > 0);
 const balancedMean = (strata: Strata): number => mean(strata.map((rows) => mean(rows.map(({ value }) => value))));
-
-function clustersOf(rows: readonly Scored[]): Cluster[] {
-  const clusters = new Map<string, Cluster>();
-  for (const { cluster, value } of rows) {
-    const have = clusters.get(cluster) ?? { sum: 0, count: 0 };
-    clusters.set(cluster, { sum: have.sum + value, count: have.count + 1 });
-  }
-  return [...clusters.values()];
-}
 
 /**
  * Mean over seeds with its interval from a two-level bootstrap: seeds with replacement, in each of them requests with replacement.
@@ -59,22 +45,14 @@ export function seedInterval(seeds: readonly Strata[], { seed, resamples = 1000,
   const perSeed = given.map(balancedMean);
   const estimate = mean(perSeed);
   const widen = given.length > 1 ? Math.sqrt(given.length / (given.length - 1)) : 1;
-  const clustered = given.map((strata) => strata.map(clustersOf));
+  const clustered = given.map((strata) => strata.map(clusterSums));
   const random = new Random(`seeds ${seed}`);
-  const redrawn = (clusters: readonly Cluster[]): number => {
-    let [sum, count] = [0, 0];
-    for (let i = 0; i < clusters.length; i++) {
-      const drawn = clusters[random.integer(clusters.length)]!;
-      sum += drawn.sum;
-      count += drawn.count;
-    }
-    return sum / count;
-  };
   const means = Array.from({ length: resamples }, () => {
     let total = 0;
     for (let i = 0; i < given.length; i++) {
       const s = given.length === 1 ? 0 : random.integer(given.length);
-      total += estimate + widen * (perSeed[s]! - estimate) + (mean(clustered[s]!.map(redrawn)) - perSeed[s]!);
+      total +=
+        estimate + widen * (perSeed[s]! - estimate) + (mean(clustered[s]!.map((clusters) => redrawnMean(clusters, random))) - perSeed[s]!);
     }
     return total / given.length;
   }).sort((a, b) => a - b);

@@ -1,8 +1,8 @@
 /** Rows of a published file, by column, each with its line; columns are checked before anything else. */
-import { CsvError, parse } from 'csv-parse/sync';
 import { inputError } from '../../base/errors.js';
 import type { Prompt, ResponseKind } from '../../base/records.js';
 import { promptId } from '../../prompts/conversation.js';
+import { parseCsv } from '../../prompts/csv.js';
 import { filledLines, parseJsonLine, readText } from '../../prompts/lines.js';
 import type { ReadSet, SetItem } from './evaluation-set.js';
 
@@ -30,32 +30,12 @@ const asText = (value: unknown): string =>
  * @throws input error naming file, line and the first missing column, or what is wrong with the form
  */
 export async function readCsv(file: string, columns: readonly string[], delimiter: ',' | '\t' = ','): Promise<Table> {
-  const text = await readText(file);
-  let header: string[] = [];
-  let records: { record: Record<string, string>; info: { lines: number } }[];
-  try {
-    records = parse(text, {
-      columns: (names: string[]) => (header = names.map((name) => name.trim())),
-      bom: true,
-      info: true,
-      skip_empty_lines: true,
-      delimiter,
-      // Tab-separated files are often written without quoting.
-      relax_quotes: delimiter === '\t',
-    }) as unknown as typeof records;
-  } catch (error) {
-    const line = error instanceof CsvError && typeof error['lines'] === 'number' ? `:${error['lines']}` : '';
-    throw inputError(`${file}${line}: is not valid ${delimiter === ',' ? 'CSV' : 'TSV'} (${(error as Error).message}).`, error);
-  }
-  for (const column of columns) {
-    if (!header.includes(column))
-      throw inputError(`${file}:1: has no column ${JSON.stringify(column)}; its columns are ${header.join(', ') || 'none'}.`);
-  }
+  const { header, records } = parseCsv(file, await readText(file), columns, delimiter);
   // The parser tells the line on which a record ends; a record may hold line feeds of its own.
   let line = 2;
-  const rows = records.map(({ record, info }) => {
+  const rows = records.map(({ record, lastLine }) => {
     const at = line;
-    line = info.lines + 1;
+    line = lastLine + 1;
     return rowOf(file, at, record);
   });
   if (rows.length === 0) throw inputError(`${file}: holds no rows below its header.`);
