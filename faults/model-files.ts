@@ -5,7 +5,7 @@ import path from 'node:path';
 import { packageRoot } from '../src/base/package-root.js';
 import { openCheckpoint } from '../src/lm/checkpoint.js';
 import { writeGgufModel } from '../src/lm/gguf-model.js';
-import { writeTinyCheckpoint } from '../src/lm/tiny-checkpoint.js';
+import { writeSpellingModel } from '../src/lm/spelling-model.js';
 import { bombs } from './bombs.js';
 import { compiled, times, type FaultOptions, type Figures } from './section.js';
 
@@ -36,7 +36,7 @@ export async function modelFiles(options: FaultOptions): Promise<Figures> {
 async function writeSamples(home: string): Promise<string> {
   const samples = path.join(home, 'samples');
   await mkdir(samples, { recursive: true });
-  await writeTinyCheckpoint(path.join(samples, 'folder'));
+  await writeSpellingModel(path.join(samples, 'folder'), 'llama-tied');
   await cp(path.join(packageRoot, 'fixtures', 'llama-tied', 'adapter'), path.join(samples, 'adapter'), { recursive: true });
   const checkpoint = await openCheckpoint(path.join(samples, 'folder'));
   await writeGgufModel(path.join(samples, 'model.gguf'), { checkpoint, adapter: null, name: 'tiny', type: 'f16' });

@@ -26,21 +26,21 @@ export interface ReaderDatum extends Datum {
   grade: number[];
 }
 
-/** `withAnswer: false` ends after the reasoning: an answer of the base model's own teaches nothing of reading. */
-export function datumOf(renderer: ModelRenderer, group: TrainingGroup, example: TrainingExample, withAnswer = true): ReaderDatum {
+export function datumOf(renderer: ModelRenderer, group: TrainingGroup, example: TrainingExample): ReaderDatum {
   const messages = promptOf(group, example);
   const sharedPrefix = group.system === null ? 0 : renderer.prefixTokens(messages, 1).length;
   if (example.kind !== 'grade') {
     const prompt = renderer.promptTokens(messages);
-    const [cot = '', answer = ''] = example.completion.split(/(?<=<\/think>\n)/);
-    const all = [...prompt, ...(withAnswer ? renderer.completionTokens(example.completion) : renderer.completionTokens(cot, false))];
+    const [cot = ''] = example.completion.split(/(?<=<\/think>\n)/);
+    const all = [...prompt, ...renderer.completionTokens(example.completion)];
     const byToken = new Float64Array(all.length);
     const choices = weighCot(renderer, byToken, prompt.length, cot);
     const end = prompt.length + renderer.completionTokens(cot, false).length;
-    const own = example.meta.decision === 'comply' || answer === '' ? weights.ownAnswer : weights.answer;
-    byToken.fill(own, end);
-    // How help begins must be learnt: without it a decision to comply was followed by a refusal (docs/LOG.md).
-    if (example.meta.decision === 'comply') byToken.fill(weights.ownOpening, end, Math.min(all.length, end + 8));
+    if (example.meta.decision === 'comply') {
+      byToken.fill(weights.ownAnswer, end);
+      // How help begins must be learnt: without it a decision to comply was followed by a refusal (docs/LOG.md).
+      byToken.fill(weights.ownOpening, end, Math.min(all.length, end + 8));
+    } else byToken.fill(weights.answer, end);
     return { ...shifted(all, byToken, choices, sharedPrefix), grade: [] };
   }
   // The reading stands in the conversation before the grade turn: it is learnt in the same pass.

@@ -39,8 +39,6 @@ const seed = Number(values.seed);
 const answerTokens = 48;
 /** Policies a step: more of them make a calmer gradient than more questions under one, and cost little more. */
 const groupsPerStep = 2;
-/** Share of the answers to ordinary requests that are learnt at all: they keep the base's voice and take half of the tokens. */
-const ownAnswers = 1;
 
 /** Steps before this share are spent on short policies: what is learnt there first is to look a clause up at all. */
 const shortShare = 0.25;
@@ -133,10 +131,7 @@ async function main(): Promise<void> {
   for (let step = first; step < steps; step++) {
     const random = new Random(`reasoner ${seed} ${step}`);
     const data = Array.from({ length: groupsPerStep }, () => makeGroup(random, split.training, answerOf, optionsAt(step, random))).flatMap(
-      (group) =>
-        group.examples.map((example) =>
-          datumOf(engine.renderer, group, example, example.meta.decision !== 'comply' || random.uniform() < ownAnswers),
-        ),
+      (group) => group.examples.map((example) => datumOf(engine.renderer, group, example)),
     );
     const { lossSum, logprobs } = await engine.forwardBackward(data, 'cross_entropy');
     const warm = Math.min(1, (step + 1) / 15);

@@ -1,5 +1,5 @@
 /** The method's training stages on the embedded engine, with a tiny random model: what the scripted engine cannot show. */
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -15,35 +15,9 @@ import { loadSpec } from '../align/spec/parse.js';
 import type { StageContext } from '../align/stage.js';
 import { createScriptedWorkbench } from '../engines/scripted.js';
 import type { Workbench } from '../engines/workbench.js';
+import { writeSpellingModel } from '../lm/spelling-model.js';
 import { openArm } from './arms.js';
 import { openWorkbench } from './open-workbench.js';
-
-const template =
-  "{% for m in messages %}{{ '<|' + m.role + '|>' + m.content + '<|im_end|>' }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}";
-/** A tokenizer that spells: one token a character, and the control tokens of a chat. It fits the fixture's 96 tokens. */
-function spellingTokenizer() {
-  const controls = ['<|system|>', '<|user|>', '<|assistant|>', '<|im_end|>'];
-  const characters = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).filter((c) => !'~^{}`'.includes(c));
-  // Byte-level: a space and a line feed have letters of their own.
-  const pieces = [...characters.map((c) => (c === ' ' ? 'Ġ' : c)), 'Ċ', ...controls];
-  return {
-    version: '1.0',
-    added_tokens: controls.map((content) => ({
-      id: pieces.indexOf(content),
-      content,
-      special: true,
-      normalized: false,
-      lstrip: false,
-      rstrip: false,
-      single_word: false,
-    })),
-    normalizer: null,
-    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
-    post_processor: null,
-    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: { type: 'BPE', vocab: Object.fromEntries(pieces.map((piece, id) => [piece, id])), merges: [], unk_token: null },
-  };
-}
 
 let home: string;
 let bench: Workbench;
@@ -70,10 +44,7 @@ const prompts: Prompt[] = records.map(({ id, messages }) => ({
 beforeAll(async () => {
   home = await mkdtemp(path.join(os.tmpdir(), 'deliberate-tiny-'));
   const model = path.join(home, 'model');
-  await cp(path.join(packageRoot, 'fixtures', 'llama-tied'), model, { recursive: true });
-  await writeFile(path.join(model, 'tokenizer.json'), JSON.stringify(spellingTokenizer()));
-  await writeFile(path.join(model, 'tokenizer_config.json'), JSON.stringify({ eos_token: '<|im_end|>' }));
-  await writeFile(path.join(model, 'chat_template.jinja'), template);
+  await writeSpellingModel(model, 'llama-tied', []);
   const config = parseConfig(
     {
       engine: { model, adapter: null, rank: 4, alpha: 8, threads: 1 },

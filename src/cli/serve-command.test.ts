@@ -15,7 +15,7 @@ import { specsOf } from '../align/compiled-specs.js';
 import { trainSft } from '../align/sft.js';
 import { loadSpec } from '../align/spec/parse.js';
 import { specDigests } from '../align/trained-specification.js';
-import { writeTinyCheckpoint } from '../lm/tiny-checkpoint.js';
+import { writeSpellingModel } from '../lm/spelling-model.js';
 import { servedSpecification } from '../serve/served-model.js';
 import { main } from './main.js';
 import { openWorkbench } from './open-workbench.js';
@@ -43,7 +43,7 @@ beforeAll(async () => {
   home = await mkdtemp(path.join(os.tmpdir(), 'deliberate-serve-'));
   model = path.join(home, 'tiny');
   run = path.join(home, 'run');
-  await writeTinyCheckpoint(model);
+  await writeSpellingModel(model, 'llama-tied');
   const config = parseConfig(
     {
       name: 'tiny-run',

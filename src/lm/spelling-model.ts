@@ -8,10 +8,10 @@ const template =
 
 const controls = ['<|system|>', '<|user|>', '<|assistant|>', '<|im_end|>'];
 
-function tokenizer(): object {
+function tokenizer(pairs: readonly string[]): object {
   const characters = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).filter((c) => !'~^{}`'.includes(c));
   // Byte-level: a space and a line feed have letters of their own.
-  const pieces = [...characters.map((c) => (c === ' ' ? 'Ġ' : c)), 'Ċ', 'th', ...controls];
+  const pieces = [...characters.map((c) => (c === ' ' ? 'Ġ' : c)), 'Ċ', ...pairs, ...controls];
   const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
   return {
     version: '1.0',
@@ -28,14 +28,23 @@ function tokenizer(): object {
     pre_tokenizer: byteLevel,
     post_processor: null,
     decoder: byteLevel,
-    model: { type: 'BPE', vocab: Object.fromEntries(pieces.map((piece, id) => [piece, id])), merges: ['t h'], unk_token: null },
+    model: {
+      type: 'BPE',
+      vocab: Object.fromEntries(pieces.map((piece, id) => [piece, id])),
+      merges: pairs.map((pair) => [...pair].join(' ')),
+      unk_token: null,
+    },
   };
 }
 
-/** Writes a model folder. @param fixture folder of fixtures/ whose vocabulary has 96 tokens */
-export async function writeSpellingModel(folder: string, fixture: string): Promise<void> {
+/**
+ * Writes a model folder.
+ * @param fixture folder of fixtures/ whose vocabulary has 96 tokens
+ * @param pairs letters that are merged into one token
+ */
+export async function writeSpellingModel(folder: string, fixture: string, pairs: readonly string[] = ['th']): Promise<void> {
   await cp(path.join(packageRoot, 'fixtures', fixture), folder, { recursive: true });
-  await writeFile(path.join(folder, 'tokenizer.json'), JSON.stringify(tokenizer()));
+  await writeFile(path.join(folder, 'tokenizer.json'), JSON.stringify(tokenizer(pairs)));
   await writeFile(
     path.join(folder, 'tokenizer_config.json'),
     JSON.stringify({ tokenizer_class: 'PreTrainedTokenizerFast', eos_token: '<|im_end|>' }),

@@ -1,11 +1,11 @@
 /** The report: one self-contained HTML page, readable in a minute. No script, no network; model text is data. */
-import { createHash } from 'node:crypto';
 import { rate, verdict, type Scorecard } from '../evals/scorecard.js';
 import { curveCharts, funnelChart, paretoPlot } from './charts.js';
 import type { ReportData } from './data.js';
 import { exampleCards } from './examples.js';
-import { Html, html } from './html.js';
+import { type Html, html } from './html.js';
 import { scoreTable } from './score-table.js';
+import { standalonePage } from './page.js';
 import { style } from './style.js';
 
 /** The arm that the run is about: the last that was trained. */
@@ -36,26 +36,12 @@ export function summarySentence(card: Scorecard): string {
 const listed = (parts: readonly string[]): string =>
   parts.length < 2 ? parts.join('') : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;
 
-const styleSource = `'sha256-${createHash('sha256').update(style).digest('base64')}'`;
-
 /** The whole page. Pure: the same data give the same bytes. */
 export function buildReport(data: ReportData): string {
   const card = data.scorecard;
   const pareto = paretoPlot(card);
   const titles = new Map(card.suites.map((suite) => [suite.name, suite.title]));
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src ${new Html(styleSource)}; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<title>${data.name} – deliberate report</title>
-<style>${new Html(style)}</style>
-</head>
-<body>
-<main>
-<p class="eyebrow">Deliberative alignment · ${data.model}</p>
+  const main = html`<p class="eyebrow">Deliberative alignment · ${data.model}</p>
 <h1>${data.name}</h1>
 <p class="lead">${summarySentence(card)}</p>
 ${scoreTable(card)}
@@ -84,11 +70,8 @@ ${
 <details><summary>Settings of the run</summary><pre>${data.config}</pre></details>
 <details><summary>Scores by category and kind of ideal answer</summary>${breakdown(card)}</details>
 </section>
-</main>
-</body>
-</html>
 `;
-  return page.source;
+  return standalonePage({ title: `${data.name} – deliberate report`, sheet: style, main });
 }
 
 /** Means by ideal kind and category, for those who look closer. */

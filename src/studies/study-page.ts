@@ -1,8 +1,8 @@
 /** study.html: every study on one self-contained page, in the report's style. No script, no network. */
-import { createHash } from 'node:crypto';
 import { stringify } from 'yaml';
 import { niceTicks } from '../report/charts.js';
-import { Html, html, px } from '../report/html.js';
+import { type Html, html, px } from '../report/html.js';
+import { standalonePage } from '../report/page.js';
 import { style } from '../report/style.js';
 import { rate } from '../evals/scorecard.js';
 import { cellText, verdictWord, type StudyCard, type StudyResult } from './results.js';
@@ -14,26 +14,11 @@ td.met{color:var(--up);font-weight:600}td.missed{color:var(--down);font-weight:6
 .studies .scores td{white-space:normal;min-width:88px}.studies h3{font-size:1rem;margin:1.8em 0 .5em;font-weight:600}
 .studies figure{max-width:640px;margin:1em 0}.studies li{margin:.2em 0}
 `;
-const sheet = style + more;
-const styleSource = `'sha256-${createHash('sha256').update(sheet).digest('base64')}'`;
-
 /** The whole page. Pure: the same card gives the same bytes. */
 export function buildStudyPage(card: StudyCard): string {
   const met = card.targets.filter((target) => target.met === true).length;
   const judged = card.targets.filter((target) => target.met !== null).length;
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src ${new Html(styleSource)}; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<title>${card.name} – deliberate study</title>
-<style>${new Html(sheet)}</style>
-</head>
-<body>
-<main class="studies">
-<p class="eyebrow">Deliberative alignment · study${card.quick && ' · quick: sizes too small to show much'}</p>
+  const main = html`<p class="eyebrow">Deliberative alignment · study${card.quick && ' · quick: sizes too small to show much'}</p>
 <h1>${card.name}</h1>
 <p class="lead">${judged === 0 ? 'No target has been measured yet.' : `${met} of ${judged} targets that could be measured are met by ${card.arm}.`}</p>
 <nav>${card.studies.map(({ name, title }) => html`<a href="#${name}">${title}</a>`)}</nav>
@@ -46,10 +31,8 @@ ${card.studies.map(studySection)}
 <details><summary>Digests</summary><dl class="digests">${Object.entries(card.digests).map(([name, digest]) => html`<dt>${name}</dt><dd>${digest}</dd>`)}</dl></details>
 <details><summary>Settings</summary><pre>${stringify(card.config)}</pre></details>
 </section>
-</main>
-</body>
-</html>
-`.source;
+`;
+  return standalonePage({ title: `${card.name} – deliberate study`, sheet: style + more, className: 'studies', main });
 }
 
 const targetsTable = ({
