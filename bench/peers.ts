@@ -41,15 +41,23 @@ async function measureTrl({ model, repeats, sections, note }: PeerOptions): Prom
   const folder = await mkdtemp(path.join(tmpdir(), 'bench-'));
   const file = path.join(folder, 'workload.json');
   await writeFile(file, JSON.stringify(workload(model, repeats)));
+  /** Null where the peer fails: that is said, and the others are measured all the same. */
   const run = async (script: string, ...more: string[]) => {
     note(`${trl}: ${script} ${more.join(' ')}`);
-    return (await runAndRead(python, [path.join(packageRoot, 'bench', 'peers', script), file, ...more])) as Timed;
+    try {
+      return (await runAndRead(python, [path.join(packageRoot, 'bench', 'peers', script), file, ...more])) as Timed;
+    } catch (error) {
+      note(error instanceof Error ? error.message : String(error));
+      return null;
+    }
   };
   const measurements: Measurement[] = [];
   try {
     if (wanted.includes('sft')) {
       for (const precision of ['f32', 'bf16']) {
-        const { seconds, peakGb } = await run('sft.py', precision);
+        const timed = await run('sft.py', precision);
+        if (timed === null) continue;
+        const { seconds, peakGb } = timed;
         const tokens = sizes.sft.sequences * sizes.sft.length;
         measurements.push({
           section: 'sft',
@@ -61,8 +69,8 @@ async function measureTrl({ model, repeats, sections, note }: PeerOptions): Prom
       }
     }
     if (wanted.includes('grpo')) {
-      const { seconds, peakGb } = await run('grpo.py');
-      measurements.push({ section: 'grpo', who: `${trl}, f32`, unit: 's', values: seconds, peakGb });
+      const timed = await run('grpo.py');
+      if (timed !== null) measurements.push({ section: 'grpo', who: `${trl}, f32`, unit: 's', values: timed.seconds, peakGb: timed.peakGb });
     }
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -22,7 +22,13 @@ def load(path):
     where = dict(pretrained_model_name_or_path=str(path)) if path.is_dir() else dict(pretrained_model_name_or_path=str(path.parent), gguf_file=path.name)
     tokenizer = AutoTokenizer.from_pretrained(**where)
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    return AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32), tokenizer
+    model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+    # What is left of a GGUF file are f32 weights and a mark of quantization, for which trainers refuse the model.
+    if getattr(model, "hf_quantizer", None) is not None:
+        model.hf_quantizer, model.is_quantized = None, False
+        del model.config.quantization_config
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+    return model, tokenizer
 
 
 def lora(work):

@@ -4,6 +4,7 @@
  */
 import type { Config } from '../base/config.js';
 import { contentId, SftRecord, type Checks, type Completion, type Judgement, type Prompt } from '../base/records.js';
+import { answerMatches } from './check.js';
 import { categoryOf, isOrdinary } from './stage.js';
 
 export interface FunnelStep {
@@ -20,6 +21,13 @@ export interface Filtered {
 /** Required checks that a completion fails. Null means that there was nothing to check: no failure. */
 export const failedChecks = (checks: Checks, required: readonly (keyof Checks)[]): (keyof Checks)[] =>
   required.filter((name) => (name === 'leaksSpec' ? checks[name] : checks[name] === false));
+
+/**
+ * Whether an answer is of another kind than the prompt's hint where the judge's reading must agree with the hint and the answer with
+ * the reading: it scores 0 if the judge agrees and is left out if not, so no judge need be asked.
+ */
+export const againstHint = (prompt: Prompt, { answer }: Pick<Completion, 'answer'>, { judge, filter }: Pick<Config, 'judge' | 'filter'>): boolean =>
+  judge.hint && judge.kindCheck && filter.hintAgreement && prompt.ideal !== undefined && !answerMatches(answer, prompt.ideal);
 
 interface Candidate {
   prompt: Prompt;
@@ -66,6 +74,7 @@ export function filterCompletions(
       SftRecord.parse({ id: contentId('sft', id, cot, answer), promptId: prompt.id, messages: prompt.messages, cot, answer }),
     );
   const unscored = judgements.filter(({ score }) => score === null).length;
+  const unjudged = sound.filter(({ id, promptId }) => !judged.has(id) && promptOf.get(promptId)?.tags.includes('ordinary') === false).length;
   return {
     records,
     funnel: [
@@ -73,7 +82,7 @@ export function filterCompletions(
       { title: 'Completions', count: completions.length },
       { title: 'Well-formed', count: wellFormed.length, note: 'closed CoT, answer not empty, not cut off' },
       { title: 'Checks hold', count: sound.length, note: failureCounts(wellFormed, settings.requiredChecks) },
-      { title: 'Scored', count: scored.length, note: `${unscored} unscored; ordinary requests need no judge` },
+      { title: 'Scored', count: scored.length, note: `${unscored} unscored, ${unjudged} against the hint; ordinary requests need no judge` },
       ...(settings.hintAgreement ? [{ title: 'Judge and hint agree', count: agreed.length, note: 'or there was no hint' }] : []),
       { title: `Score ${settings.threshold} or better`, count: good.length, note: 'the lowest of the judge’s runs' },
       { title: `Best ${settings.perPrompt} of each prompt`, count: best.length },

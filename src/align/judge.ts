@@ -5,7 +5,7 @@ import { inputError } from '../base/errors.js';
 import { contentId, Judgement, JudgeRun, type Completion, type JudgeRequest, type Prompt } from '../base/records.js';
 import { withoutServer } from '../base/server-settings.js';
 import { digestsFor, modelFor } from '../engines/workbench.js';
-import { failedChecks } from './filter.js';
+import { againstHint, failedChecks } from './filter.js';
 import { GradeJudge } from './judge-by-grades.js';
 import { JsonJudge } from './judge-by-json.js';
 import type { JudgeForm, JudgeOptions, JudgeSubject } from './judge-form.js';
@@ -63,7 +63,8 @@ export function lowestScore(runs: readonly JudgeRun[]): number | null {
 
 /**
  * Stage 1b: judges the completions that pass the required mechanical checks; the others would be dropped whatever it said, and
- * malformed ones are never judged. Ordinary prompts are not judged: no policy speaks of them.
+ * malformed ones are never judged; the same holds for answers against a hint that the judge must agree with. Ordinary prompts are not
+ * judged: no policy speaks of them.
  * @returns the judgements of these completions, in their order
  */
 export async function judge(context: StageContext, prompts: readonly Prompt[], completions: readonly Completion[]): Promise<Judgement[]> {
@@ -73,6 +74,7 @@ export async function judge(context: StageContext, prompts: readonly Prompt[], c
     const prompt = promptOf.get(completion.promptId);
     if (prompt === undefined || isOrdinary(prompt) || completion.cot === null) return [];
     if (!completion.checks.wellFormed || failedChecks(completion.checks, config.filter.requiredChecks).length > 0) return [];
+    if (againstHint(prompt, completion, config)) return [];
     const id = contentId(
       'judgement',
       completion.id,
