@@ -1,4 +1,5 @@
 /** The machine that the figures belong to, and how fast a bare matrix product runs on it through the same runtime. */
+import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import { Graph } from '../src/tensor/graph.js';
 import { Session } from '../src/tensor/session.js';
@@ -6,6 +7,8 @@ import { median } from './workload.js';
 
 export interface Machine {
   cpu: string;
+  /** Widest vector instructions, which decide how fast f32 kernels are: AVX-512, AVX2, or unknown. */
+  vectors: string;
   cores: number;
   memoryGb: number;
   node: string;
@@ -29,6 +32,7 @@ export async function describeMachine(): Promise<Machine> {
   await session.close();
   return {
     cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
+    vectors: await vectorInstructions(),
     cores: os.availableParallelism(),
     memoryGb: os.totalmem() / 1e9,
     node: process.version,
@@ -36,5 +40,12 @@ export async function describeMachine(): Promise<Machine> {
   };
 }
 
-export const machineLine = ({ cpu, cores, memoryGb, node, gflops }: Machine): string =>
-  `${cpu}, ${cores} cores, ${memoryGb.toFixed(0)} GB, Node ${node}; a bare f32 matrix product runs at ${gflops.toFixed(0)} GFLOP/s`;
+/** A virtual machine may hide what its processor has, so the name of the processor does not tell. */
+async function vectorInstructions(): Promise<string> {
+  const flags = await readFile('/proc/cpuinfo', 'utf8').catch(() => '');
+  if (/\bavx512f\b/.test(flags)) return 'AVX-512';
+  return /\bavx2\b/.test(flags) ? 'AVX2' : 'unknown';
+}
+
+export const machineLine = ({ cpu, vectors, cores, memoryGb, node, gflops }: Machine): string =>
+  `${cpu} (${vectors}), ${cores} cores, ${memoryGb.toFixed(0)} GB, Node ${node}; a bare f32 matrix product runs at ${gflops.toFixed(0)} GFLOP/s`;

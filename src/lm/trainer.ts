@@ -23,6 +23,9 @@ export class LoraTrainer {
   private readonly sums = new Map<string, Float32Array>();
   private sequences = 0;
   private sessions: { backward?: LoadedGraph; forward?: LoadedGraph } = {};
+  private running = 0;
+  private lastUsed = 0;
+  private releasing = Promise.resolve();
   adam: AdamState = freshAdam();
 
   constructor(
@@ -55,12 +58,12 @@ export class LoraTrainer {
 
   /** Log-probabilities of the targets under `adapter`, no gradients. */
   async forward(data: readonly Datum[], adapter: LoraParameters = this.adapter): Promise<ForwardBackwardResult> {
-    return this.runAll(data, 'cross_entropy', await this.graphFor('forward', data), adapter);
+    return this.busy(async () => this.runAll(data, 'cross_entropy', await this.graphFor('forward', data), adapter));
   }
 
   /** Adds the gradients of the loss, summed over targets and sequences, to those waiting for `optimStep`. */
   async forwardBackward(data: readonly Datum[], loss: LossFunction): Promise<ForwardBackwardResult> {
-    const result = await this.runAll(data, loss, await this.graphFor('backward', data), this.adapter);
+    const result = await this.busy(async () => this.runAll(data, loss, await this.graphFor('backward', data), this.adapter));
     this.sequences += data.length;
     return result;
   }
@@ -117,9 +120,31 @@ export class LoraTrainer {
     return places.map((place, i) => ({ ...place, logprob: values[i] as number }));
   }
 
+  private async busy<T>(work: () => Promise<T>): Promise<T> {
+    this.running++;
+    try {
+      return await work();
+    } finally {
+      this.running--;
+      this.lastUsed = performance.now();
+    }
+  }
+
+  /**
+   * Gives back the graphs' copies of the weights and the room of the activations, which ONNX Runtime keeps for the next run, when
+   * nothing has been trained for so long; building them anew takes a second or two. Adapter, gradients and optimizer state stay.
+   */
+  releaseIdle(seconds: number): Promise<void> {
+    const idle = this.running === 0 && Object.keys(this.sessions).length > 0 && performance.now() - this.lastUsed > seconds * 1000;
+    // Everybody who asks waits for the same release, so that requests keep their order.
+    if (idle) this.releasing = this.close();
+    return this.releasing;
+  }
+
   async close(): Promise<void> {
-    for (const { session } of Object.values(this.sessions)) await session.close();
+    const closing = Object.values(this.sessions);
     this.sessions = {};
+    for (const { session } of closing) await session.close();
   }
 }
 

@@ -15,6 +15,9 @@ import type { AdamParams, SampledSequence } from '../../lm/types.js';
 import { freshAdam } from '../../lm/adamw.js';
 import { type Calls, type EngineSettings, policyAdapter } from './protocol.js';
 
+/** Long sampling, as an evaluation's, should not hold the memory of a training that is over. */
+const idleSeconds = 30;
+
 type Argument<Name extends keyof Calls> = Parameters<Calls[Name]>[0];
 
 export class Model {
@@ -55,11 +58,12 @@ export class Model {
     this.versions.set(name, (this.versions.get(name) ?? 0) + 1);
   }
 
-  sample(
+  async sample(
     { adapter, stream, ...request }: Argument<'sample'>,
     signal: AbortSignal,
     onToken: (copy: number, token: number) => void,
   ): Promise<SampledSequence[]> {
+    await this.trainer.releaseIdle(idleSeconds);
     return this.sampler.sample({ ...request, ...this.adapter(adapter), signal, decode: this.decode, ...(stream && { onToken }) });
   }
 
