@@ -70,7 +70,8 @@ async function measureTrl({ model, repeats, sections, note }: PeerOptions): Prom
     }
     if (wanted.includes('grpo')) {
       const timed = await run('grpo.py');
-      if (timed !== null) measurements.push({ section: 'grpo', who: `${trl}, f32`, unit: 's', values: timed.seconds, peakGb: timed.peakGb });
+      if (timed !== null)
+        measurements.push({ section: 'grpo', who: `${trl}, f32`, unit: 's', values: timed.seconds, peakGb: timed.peakGb });
     }
   } finally {
     await rm(folder, { recursive: true, force: true });

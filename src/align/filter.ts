@@ -26,8 +26,11 @@ export const failedChecks = (checks: Checks, required: readonly (keyof Checks)[]
  * Whether an answer is of another kind than the prompt's hint where the judge's reading must agree with the hint and the answer with
  * the reading: it scores 0 if the judge agrees and is left out if not, so no judge need be asked.
  */
-export const againstHint = (prompt: Prompt, { answer }: Pick<Completion, 'answer'>, { judge, filter }: Pick<Config, 'judge' | 'filter'>): boolean =>
-  judge.hint && judge.kindCheck && filter.hintAgreement && prompt.ideal !== undefined && !answerMatches(answer, prompt.ideal);
+export const againstHint = (
+  prompt: Prompt,
+  { answer }: Pick<Completion, 'answer'>,
+  { judge, filter }: Pick<Config, 'judge' | 'filter'>,
+): boolean => judge.hint && judge.kindCheck && filter.hintAgreement && prompt.ideal !== undefined && !answerMatches(answer, prompt.ideal);
 
 interface Candidate {
   prompt: Prompt;
@@ -74,7 +77,9 @@ export function filterCompletions(
       SftRecord.parse({ id: contentId('sft', id, cot, answer), promptId: prompt.id, messages: prompt.messages, cot, answer }),
     );
   const unscored = judgements.filter(({ score }) => score === null).length;
-  const unjudged = sound.filter(({ id, promptId }) => !judged.has(id) && promptOf.get(promptId)?.tags.includes('ordinary') === false).length;
+  const unjudged = sound.filter(
+    ({ id, promptId }) => !judged.has(id) && promptOf.get(promptId)?.tags.includes('ordinary') === false,
+  ).length;
   return {
     records,
     funnel: [
@@ -82,7 +87,11 @@ export function filterCompletions(
       { title: 'Completions', count: completions.length },
       { title: 'Well-formed', count: wellFormed.length, note: 'closed CoT, answer not empty, not cut off' },
       { title: 'Checks hold', count: sound.length, note: failureCounts(wellFormed, settings.requiredChecks) },
-      { title: 'Scored', count: scored.length, note: `${unscored} unscored, ${unjudged} against the hint; ordinary requests need no judge` },
+      {
+        title: 'Scored',
+        count: scored.length,
+        note: `${unscored} unscored, ${unjudged} against the hint; ordinary requests need no judge`,
+      },
       ...(settings.hintAgreement ? [{ title: 'Judge and hint agree', count: agreed.length, note: 'or there was no hint' }] : []),
       { title: `Score ${settings.threshold} or better`, count: good.length, note: 'the lowest of the judge’s runs' },
       { title: `Best ${settings.perPrompt} of each prompt`, count: best.length },
