@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../base/config.js';
 import type { Checks, Completion, Judgement, Prompt, ResponseKind } from '../base/records.js';
-import { filterCompletions } from './filter.js';
+import { againstHint, filterCompletions } from './filter.js';
 
 const good: Checks = {
   wellFormed: true,
@@ -152,5 +152,26 @@ describe('filterCompletions', () => {
     const judgements = completions.map(({ id }) => judged(id, 0.8));
     const one = filterCompletions(prompts, completions, judgements, settings(), 0);
     expect(filterCompletions(prompts, [...completions].reverse(), [...judgements].reverse(), settings(), 0)).toEqual(one);
+  });
+});
+
+describe('againstHint', () => {
+  const refusal = { answer: 'Sorry, I cannot help with that.' };
+  const hinted = { ...prompt('a'), ideal: 'refuse' as const };
+  const config = (over: object = {}) => parseConfig(over, 'test');
+
+  it('finds the answers of another kind than the hint, and no others', () => {
+    const help = { answer: 'Heat the oven to 200 degrees, then bake the bread for forty minutes.' };
+    expect(againstHint(hinted, help, config())).toBe(true);
+    expect(againstHint(hinted, refusal, config())).toBe(false);
+    expect(againstHint({ ...hinted, ideal: 'comply' }, refusal, config())).toBe(true);
+    expect(againstHint(prompt('without a hint'), help, config())).toBe(false);
+  });
+
+  it('finds none where a judge may overrule the hint', () => {
+    const comply = { ...hinted, ideal: 'comply' as const };
+    for (const over of [{ filter: { hintAgreement: false } }, { judge: { hint: false } }, { judge: { kindCheck: false } }]) {
+      expect(againstHint(comply, refusal, config(over))).toBe(false);
+    }
   });
 });
