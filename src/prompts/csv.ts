@@ -5,8 +5,8 @@ import { inputError } from '../base/errors.js';
 export interface CsvTable {
   /** Names of the columns, trimmed. */
   header: string[];
-  /** `lastLine`: where the record ends; it may hold line feeds of its own. */
-  records: { record: Record<string, string>; lastLine: number }[];
+  /** `line`: where the record begins; it may hold line feeds of its own. */
+  records: { record: Record<string, string>; line: number }[];
 }
 
 /**
@@ -14,12 +14,10 @@ export interface CsvTable {
  * @throws input error naming file, line and the first missing column, or what is wrong with the form
  */
 export function parseCsv(file: string, text: string, required: readonly string[], delimiter: ',' | '\t' = ','): CsvTable {
-  let header: string[] = [];
-  let parsed: { record: Record<string, string>; info: { lines: number } }[];
+  const bytes = Buffer.from(text.replace(/^\uFEFF/, ''));
+  let parsed: { record: string[]; info: { bytes: number } }[];
   try {
-    parsed = parse(text, {
-      columns: (names: string[]) => (header = names.map((name) => name.trim())),
-      bom: true,
+    parsed = parse(bytes, {
       info: true,
       skip_empty_lines: true,
       delimiter,
@@ -30,9 +28,33 @@ export function parseCsv(file: string, text: string, required: readonly string[]
     const line = error instanceof CsvError && typeof error['lines'] === 'number' ? `:${error['lines']}` : '';
     throw inputError(`${file}${line}: is not valid ${delimiter === ',' ? 'CSV' : 'TSV'} (${(error as Error).message}).`, error);
   }
+  const lines = firstLines(
+    bytes,
+    parsed.map(({ info }) => info.bytes),
+  );
+  const header = (parsed[0]?.record ?? []).map((name) => name.trim());
   const missing = required.find((column) => !header.includes(column));
   if (missing !== undefined) {
     throw inputError(`${file}:1: has no column ${JSON.stringify(missing)}; its columns are ${header.join(', ') || 'none'}.`);
   }
-  return { header, records: parsed.map(({ record, info }) => ({ record, lastLine: info.lines })) };
+  const records = parsed.map(({ record }, i) => ({
+    record: Object.fromEntries(header.map((name, column) => [name, record[column] ?? ''])),
+    line: lines[i]!,
+  }));
+  return { header, records: records.slice(1) };
+}
+
+/** The line on which each record begins. @param ends offsets just behind them */
+function firstLines(bytes: Buffer, ends: readonly number[]): number[] {
+  const [lineFeed, carriageReturn] = [0x0a, 0x0d];
+  const endsLine = (at: number) => bytes[at] === lineFeed || (bytes[at] === carriageReturn && bytes[at + 1] !== lineFeed);
+  let at = 0;
+  let line = 1;
+  return ends.map((end) => {
+    // Empty lines between records are no records.
+    for (; bytes[at] === lineFeed || bytes[at] === carriageReturn; at++) if (endsLine(at)) line++;
+    const first = line;
+    for (; at < end; at++) if (endsLine(at)) line++;
+    return first;
+  });
 }

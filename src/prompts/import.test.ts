@@ -60,6 +60,18 @@ test.each<[string, string, Partial<ImportOptions> & Pick<ImportOptions, 'columns
   ['missing column', 'a,b\n1,2\n', { columns: { prompt: 'text' } }, /in\.csv:1: has no column "text"; its columns are a, b/],
   ['ragged row', 'p,c\nHi,a\nYo\n', { columns: { prompt: 'p' } }, /in\.csv:3: is not valid CSV/],
   ['open quote', 'p\n"Hi\n', { columns: { prompt: 'p' } }, /in\.csv:\d+: is not valid CSV/],
+  [
+    'record that begins before its fault',
+    'p,i\r\n\r\n"two\r\nlines",comply\r\n"three\nmore\nlines",bad\r\n',
+    { columns: { prompt: 'p', ideal: 'i' } },
+    /in\.csv:5: column i: "bad" is none of comply/,
+  ],
+  [
+    'record after an empty line, the last without a line feed',
+    '\uFEFFp,i\n\nHi,comply\n\n\nYo,bad',
+    { columns: { prompt: 'p', ideal: 'i' } },
+    /in\.csv:6: column i: "bad" is none of comply/,
+  ],
   ['label without meaning', 'p,i\nHi,bad\n', { columns: { prompt: 'p', ideal: 'i' } }, /in\.csv:2: column i: "bad" is none of comply/],
   ['inherited name as label', 'p,i\nHi,constructor\n', { columns: { prompt: 'p', ideal: 'i' }, ideals: {} }, /"constructor" is none of/],
   ['empty prompt', 'p,c\n  ,x\n', { columns: { prompt: 'p' } }, /in\.csv:2: column p: .*empty/],

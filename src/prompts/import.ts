@@ -122,8 +122,8 @@ function toIdeal(
 }
 
 const csvRows = (file: string, text: string, { columns }: ImportOptions): Row[] =>
-  parseCsv(file, text, Object.values(columns)).records.map(({ record, lastLine }) => ({
-    line: lastLine,
+  parseCsv(file, text, Object.values(columns)).records.map(({ record, line }) => ({
+    line,
     read: (column) => (Object.hasOwn(record, column) ? record[column] : undefined),
   }));
 

@@ -31,13 +31,7 @@ const asText = (value: unknown): string =>
  */
 export async function readCsv(file: string, columns: readonly string[], delimiter: ',' | '\t' = ','): Promise<Table> {
   const { header, records } = parseCsv(file, await readText(file), columns, delimiter);
-  // The parser tells the line on which a record ends; a record may hold line feeds of its own.
-  let line = 2;
-  const rows = records.map(({ record, lastLine }) => {
-    const at = line;
-    line = lastLine + 1;
-    return rowOf(file, at, record);
-  });
+  const rows = records.map(({ record, line }) => rowOf(file, line, record));
   if (rows.length === 0) throw inputError(`${file}: holds no rows below its header.`);
   return { rows, has: (column) => header.includes(column) };
 }
