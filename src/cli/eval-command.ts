@@ -1,6 +1,5 @@
 /** `eval <run> --suite NAME`: a public set out of the user's file, or one of our own, on arms of a finished run. */
 import { setMaxListeners } from 'node:events';
-import path from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { armNames, configDifferences, type ArmName } from '../base/config.js';
 import { inputError } from '../base/errors.js';
@@ -15,7 +14,7 @@ import { techniqueHelp } from '../evals/attacks/techniques.js';
 import { ratesText, scorecardText } from '../evals/scorecard.js';
 import { evaluationSets, setNamed } from '../evals/sets/all-sets.js';
 import { evaluateSuite, readChoice } from './evaluate-suite.js';
-import { openWorkbench } from './open-workbench.js';
+import { openRunWorkbench } from './open-workbench.js';
 import { recordServerUsage, serverUsageTable } from './server-usage.js';
 import { configOfRun, packageVersion, specFolder, type SettingFlags } from './settings.js';
 
@@ -91,15 +90,7 @@ export async function evalSuite(root: string, flags: SuiteFlags, signal: AbortSi
   await readChoice(choice, { config, paths });
   const progress = createProgress();
   const spec = await loadSpec(specFolder(config));
-  const bench = await openWorkbench({
-    engine: config.engine,
-    seed: config.seed,
-    progress,
-    signal,
-    servers: config,
-    cacheFolder: path.join(root, 'cache'),
-    connect: ['judge'],
-  });
+  const bench = await openRunWorkbench({ config, root }, { progress, signal, connect: ['judge'] });
   try {
     const lost = new AbortController();
     const digests = { ...run.digests, ...bench.digests };

@@ -1,5 +1,4 @@
 /** A whole run in one call, for programs. The command line builds on the same `runStages`. */
-import path from 'node:path';
 import { parseConfig } from '../base/config.js';
 import { silent, type Progress } from '../base/progress.js';
 import type { Prompt } from '../base/records.js';
@@ -9,7 +8,7 @@ import { loadSpec } from '../align/spec/parse.js';
 import type { Spec } from '../align/spec/types.js';
 import type { Workbench } from '../engines/workbench.js';
 import { loadPrompts } from '../prompts/load.js';
-import { openWorkbench } from './open-workbench.js';
+import { openRunWorkbench } from './open-workbench.js';
 import { runStages, type RunResult } from './run.js';
 import { recordServerUsage } from './server-usage.js';
 import { packageVersion, promptsFile, specFolder } from './settings.js';
@@ -52,16 +51,7 @@ export async function run(given: LibraryRun): Promise<RunResult> {
     spec: typeof spec === 'object' ? spec : await loadSpec(spec ?? specFolder(config)),
     prompts: typeof prompts === 'object' ? prompts : await loadPrompts(prompts ?? promptsFile(config)),
   };
-  const bench =
-    engine ??
-    (await openWorkbench({
-      engine: config.engine,
-      seed: config.seed,
-      servers: config,
-      cacheFolder: path.join(folder, 'cache'),
-      progress,
-      ...(signal && { signal }),
-    }));
+  const bench = engine ?? (await openRunWorkbench({ config, root: folder }, { progress, ...(signal && { signal }) }));
   try {
     return await runStages({
       ...read,

@@ -32,6 +32,16 @@ export interface OpenWorkbench {
   connect?: readonly ModelRole[];
 }
 
+/**
+ * The models of a run: with the servers that its settings name, whose answers are kept in its folder.
+ * @throws what `openWorkbench` throws
+ */
+export const openRunWorkbench = (
+  { config, root }: { config: Config; root: string },
+  options: Pick<OpenWorkbench, 'progress' | 'signal' | 'connect'> & { seed?: number },
+): Promise<Workbench> =>
+  openWorkbench({ engine: config.engine, seed: config.seed, servers: config, cacheFolder: path.join(root, 'cache'), ...options });
+
 /** Loads the model, downloading it first where it has a name. @throws what the engine throws; input error when G_base's adapter is missing */
 export async function openWorkbench({
   engine: settings,

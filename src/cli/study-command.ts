@@ -12,7 +12,7 @@ import { runStudies } from '../studies/run-studies.js';
 import { studyNames, type StudyName } from '../studies/study.js';
 import { openArm } from './arms.js';
 import { suiteSizesOf } from './evaluate-arms.js';
-import { openWorkbench } from './open-workbench.js';
+import { openRunWorkbench } from './open-workbench.js';
 import { runStages } from './run.js';
 import { recordServerUsage, serverUsageTable } from './server-usage.js';
 import { packageVersion, promptsFile, readSettings, setsOf, specFolder } from './settings.js';
@@ -52,15 +52,7 @@ export async function studyCommand(file: string | undefined, flags: StudyFlags, 
   const progress = createProgress();
   const spec = await loadSpec(specFolder(config));
   const prompts = await loadPrompts(promptsFile(config));
-  const bench = await openWorkbench({
-    engine: config.engine,
-    seed: settings.seeds[0]!,
-    progress,
-    signal,
-    servers: config,
-    cacheFolder: path.join(root, 'cache'),
-    connect: ['generator', 'judge'],
-  });
+  const bench = await openRunWorkbench({ config, root }, { seed: settings.seeds[0]!, progress, signal, connect: ['generator', 'judge'] });
   try {
     const card = await runStudies({
       root,
