@@ -5,6 +5,7 @@ import { contentId, Message } from '../base/records.js';
 import { answerMatches } from '../align/check.js';
 import type { ChatModel } from '../engines/types.js';
 import { roundRobin } from '../prompts/sample-evenly.js';
+import { Override } from '../view/overrides.js';
 import { rowsOfRun } from './evaluate-model.js';
 import type { FirstRun, Lab } from './study.js';
 
@@ -26,18 +27,30 @@ export interface JudgeItem {
   good: boolean;
 }
 
-const Label = z.strictObject({ messages: z.array(Message).min(1), category: z.string(), answer: z.string(), good: z.boolean() });
+const Labelled = z.strictObject({ messages: z.array(Message).min(1), category: z.string(), answer: z.string(), good: z.boolean() });
+/** What people said in `deliberate view` is a label as well. */
+const Line = z.union([Labelled, Override], {
+  error: 'must be {messages, category, answer, good}, or a line of an overrides.jsonl',
+});
 
 /** Labelled answers out of the file that the settings name; else those of the run's arms. Good ones and bad ones in turn. */
 export async function judgeItems({ settings }: Lab, own: readonly JudgeItem[]): Promise<JudgeItem[]> {
   const { labels, items: most } = settings.judge;
   if (labels === undefined) return inTurn(own, most);
-  const labelled = (await readJsonl(labels, Label)).map((one): JudgeItem => ({
-    ...one,
-    id: contentId('item', one.messages, one.answer),
-    request: contentId('request', one.messages),
-  }));
-  return inTurn(labelled, most);
+  return inTurn(labelledItems(await readJsonl(labels, Line)), most);
+}
+
+/** Of several labels of one answer the last counts; one that was taken back leaves it without. */
+export function labelledItems(lines: readonly z.infer<typeof Line>[]): JudgeItem[] {
+  const items = new Map<string, JudgeItem>();
+  for (const line of lines) {
+    const { messages, category, answer } = line;
+    const id = contentId('item', messages, answer);
+    const good = 'good' in line ? line.good : line.verdict === null ? null : line.verdict === 1;
+    if (good === null) items.delete(id);
+    else items.set(id, { id, request: contentId('request', messages), messages, category, answer, good });
+  }
+  return [...items.values()];
 }
 
 /** Answers of the run's arms to test prompts of known ideal kind, by which they are good or bad. */

@@ -1,9 +1,12 @@
-/** What people say of a verdict: an append-only file beside the run's own, which nothing else writes. The judge can be calibrated on it. */
+/**
+ * What people say of a verdict: an append-only file beside the run's own, which nothing else writes. Each line is whole without
+ * the run, so that a judge can be calibrated on it (`study.judge.labels`), also one of another run.
+ */
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { z } from 'zod';
 import { JsonlLog } from '../base/jsonl.js';
-import { contentId } from '../base/records.js';
+import { contentId, Message } from '../base/records.js';
 import { goodScore } from './filters.js';
 import type { RunStore } from './store.js';
 
@@ -12,6 +15,9 @@ export const Override = z.strictObject({
   /** Key of the record: `completion/<id>`, `rollout/<id>` or `eval/<arm>/<suite>/<promptId>`. */
   record: z.string(),
   promptId: z.string(),
+  messages: z.array(Message).min(1),
+  category: z.string(),
+  answer: z.string(),
   /** SHA-256 of the answer that was looked at. The verdict holds for this answer only. */
   answerDigest: z.string(),
   /** 1: a good answer by the specification; 0: not; null: an earlier verdict is taken back. */

@@ -172,6 +172,12 @@ describe('a verdict of a person', () => {
       { record: 'completion/c2', promptId: 'p0', verdict: 1, judged: score, note: 'reads well' },
       { verdict: null },
     ]);
+    // Whole without the run: what was asked and answered stands in it.
+    expect(kept[0]).toMatchObject({
+      messages: [{ role: 'user', content: 'Tell me about case 0.' }],
+      category: 'none',
+      answer: "I'm sorry, but I can't help with that.",
+    });
     expect(z.iso.datetime().safeParse(kept[0]?.at).success).toBe(true);
   });
 
@@ -226,15 +232,34 @@ describe('the door', () => {
     for (const host of ['localhost', '127.0.0.1', '[::1]']) expect((await get('/', { host })).statusCode, host).toBe(200);
   });
 
+  it('lets links on other pages lead to it, which learn nothing by that', async () => {
+    const followed = { ...local, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+    const page = await get('/trace?key=completion/c2', followed);
+    expect([page.statusCode, page.body]).toEqual([200, (await get('/')).body]);
+    expect((await get('/api/trace?key=completion/c2', followed)).statusCode).toBe(403);
+    expect((await get('/', { ...followed, 'sec-fetch-dest': 'iframe' })).statusCode).toBe(403);
+    expect((await get('/page/app.js', { ...local, 'sec-fetch-site': 'same-site', 'sec-fetch-dest': 'script' })).statusCode).toBe(403);
+    expect((await post({}, { ...followed, origin: 'http://evil.example' })).statusCode).toBe(403);
+  });
+
   it('answers no other page', async () => {
     expect((await get('/api/records', { ...local, origin: 'http://evil.example' })).statusCode).toBe(403);
     expect((await get('/api/records', { ...local, origin: 'null' })).statusCode).toBe(403);
-    expect((await get('/api/records', { ...local, 'sec-fetch-site': 'cross-site' })).statusCode).toBe(403);
+    for (const site of ['cross-site', 'same-site'])
+      expect((await get('/api/records', { ...local, 'sec-fetch-site': site })).statusCode).toBe(403);
+    expect((await get('/api/records', { ...local, 'sec-fetch-site': 'same-origin' })).statusCode).toBe(200);
     expect((await get('/api/records', { ...local, origin: 'http://127.0.0.1' })).statusCode).toBe(200);
   });
 
   it('gives no file but those of the page', async () => {
     for (const url of [
+      '/page/..\\..\\server.ts',
+      '/page/....//server.ts',
+      '/page/%252e%252e%252fserver.ts',
+      '/page/app.js%00.html',
+      '/page/app.js/../../server.ts',
+      '//etc/passwd',
+      '/records/../../../../etc/passwd',
       '/page/../server.ts',
       '/page/..%2f..%2f..%2fpackage.json',
       '/page/%2e%2e/server.ts',
@@ -245,6 +270,25 @@ describe('the door', () => {
     ])
       expect((await get(url)).statusCode, url).toBe(404);
     expect((await get('/page/app.js')).headers['content-type']).toBe('text/javascript; charset=utf-8');
+  });
+
+  it('takes what looks like a path for a name that there is not', async () => {
+    const traversal = encodeURIComponent('../../../../../../etc/passwd');
+    for (const url of [
+      `/api/trace?key=${traversal}`,
+      `/api/trace?key=completion/${traversal}`,
+      `/api/trace?key=${encodeURIComponent('eval/../../../etc/passwd')}`,
+    ]) {
+      const answer = await get(url);
+      expect([answer.statusCode, answer.body.includes('root:')], url).toEqual([400, false]);
+    }
+    for (const url of [`/api/compare?a=${traversal}&b=sft`, `/api/compare?a=base&b=sft&suite=${traversal}`, `/api/spec?arm=${traversal}`]) {
+      const answer = await get(url);
+      expect([answer.statusCode, answer.body.includes('root:')], url).toEqual([200, false]);
+    }
+    const saying = { verdict: 1, answerDigest: '0'.repeat(64) };
+    for (const record of ['../../../etc/passwd', 'completion/../../x', 'eval/sft/../../../x/e1'])
+      expect((await post({ ...saying, record })).statusCode, record).toBe(400);
   });
 
   it('lets the page load nothing from elsewhere and run nothing inline', async () => {

@@ -2,7 +2,7 @@
  * The viewer's server. It listens on this machine alone, answers only to its own name (no DNS rebinding), sends a page that can
  * load nothing from elsewhere, and takes a verdict only with the token that the command line printed.
  */
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -53,10 +53,7 @@ export async function createViewer(root: string, spec: Spec): Promise<Viewer> {
     reply.headers(headers);
     if (!isLocal(request.headers.host, app))
       return reply.code(403).send({ error: 'This address is not the viewer’s. Open the link that the command printed.' });
-    const { origin } = request.headers;
-    const elsewhere = origin !== undefined && origin !== `http://${request.headers.host}`;
-    if (elsewhere || request.headers['sec-fetch-site'] === 'cross-site')
-      return reply.code(403).send({ error: 'Requests from other pages are not answered.' });
+    if (fromElsewhere(request)) return reply.code(403).send({ error: 'Requests from other pages are not answered.' });
   });
   app.setErrorHandler((error, _request, reply) => {
     const input = (error instanceof DeliberateError && error.kind === 'input') || error instanceof z.ZodError;
@@ -86,6 +83,18 @@ function isLocal(host: string | undefined, app: FastifyInstance): boolean {
   if (match === null) return false;
   const address = app.server.address();
   return address === null || typeof address === 'string' || Number(match[2] ?? 80) === address.port;
+}
+
+/**
+ * Asked by a page of another origin, as browsers mark it. To follow a link to the page from elsewhere is no harm: the document
+ * is the same for all and holds nothing of the run, nobody can frame it, and it asks for the records itself.
+ */
+function fromElsewhere({ method, url, headers: given }: FastifyRequest): boolean {
+  const { origin } = given;
+  if (origin !== undefined) return origin !== `http://${given.host}`;
+  const site = given['sec-fetch-site'];
+  if (site !== 'cross-site' && site !== 'same-site') return false;
+  return !(method === 'GET' && given['sec-fetch-dest'] === 'document' && pages.includes(url.split('?')[0]!));
 }
 
 /** Each file of the page by its own name, read once: no path from a request ever reaches the disk. */
@@ -156,10 +165,13 @@ function serveVerdicts(app: FastifyInstance, store: RunStore, token: string): vo
     const seen = await trace(store, record);
     if (seen.answerDigest !== answerDigest)
       return reply.code(409).send({ error: 'This record has another answer by now. Look at it again, then decide.' });
-    const found = seen as unknown as { promptId: string; score: number | null };
+    const found = seen as unknown as { promptId: string; category: string | null; answer: string; score: number | null };
     const override = await appendOverride(store.root, {
       record,
       promptId: found.promptId,
+      messages: seen.messages,
+      category: found.category ?? 'none',
+      answer: found.answer,
       answerDigest,
       verdict,
       judged: found.score,
