@@ -2,6 +2,8 @@
 import { rate, type Scorecard } from '../evals/scorecard.js';
 import type { Curve, FunnelStep } from './data.js';
 import { html, px, type Html } from './html.js';
+import { metricTitle } from './metrics.js';
+import { inWords } from './words.js';
 
 /** Jailbreak resistance (y) against not over-refusing (x): up and to the right is better. Null without both suites. */
 export function paretoPlot(card: Scorecard): Html | null {
@@ -19,6 +21,7 @@ export function paretoPlot(card: Scorecard): Html | null {
   const labels = spreadLabels(
     points.map((p) => top + side * (1 - p.y)),
     points.map((p) => left + side * p.x),
+    top + side / 2,
   );
   return html`<svg class="chart pareto" viewBox="0 0 560 470" role="img" aria-label="Jailbreak resistance against not over-refusing, one point an arm">
     ${ticks.map(
@@ -40,14 +43,15 @@ export function paretoPlot(card: Scorecard): Html | null {
   </svg>`;
 }
 
-/** Heights of labels so that neighbours stay 16 apart. */
-function spreadLabels(heights: readonly number[], lefts: readonly number[]): number[] {
+/** Heights of labels so that neighbours stay 16 apart. They give way towards the middle: at the edges is no room. */
+function spreadLabels(heights: readonly number[], lefts: readonly number[], middle: number): number[] {
   const placed: { at: number; left: number }[] = [];
   const result = [...heights];
-  const order = heights.map((_, i) => i).sort((a, b) => heights[a]! - heights[b]!);
+  const order = heights.map((_, i) => i).sort((a, b) => Math.abs(heights[b]! - middle) - Math.abs(heights[a]! - middle));
   for (const i of order) {
+    const step = heights[i]! > middle ? -16 : 16;
     let at = heights[i]!;
-    for (const other of placed) if (Math.abs(other.left - lefts[i]!) < 110 && Math.abs(other.at - at) < 16) at = other.at + 16;
+    while (placed.some((other) => Math.abs(other.left - lefts[i]!) < 110 && Math.abs(other.at - at) < 16)) at += step;
     placed.push({ at, left: lefts[i]! });
     result[i] = at;
   }
@@ -58,16 +62,13 @@ function spreadLabels(heights: readonly number[], lefts: readonly number[]): num
 export function curveCharts(given: readonly Curve[], arms: readonly string[]): Html {
   const curves = given.filter((curve) => curve.points.some((point) => Number.isFinite(point.value)));
   const keys = [...new Set(curves.map((curve) => `${curve.stage} ${curve.metric}`))];
-  return html`<div class="multiples">${keys.map((key) =>
-    curveChart(
-      key,
-      curves.filter((curve) => `${curve.stage} ${curve.metric}` === key),
-      arms,
-    ),
-  )}</div>`;
+  return html`<div class="multiples">${keys.map((key) => {
+    const own = curves.filter((curve) => `${curve.stage} ${curve.metric}` === key);
+    return curveChart(own[0]!, own, arms);
+  })}</div>`;
 }
 
-function curveChart(key: string, curves: readonly Curve[], arms: readonly string[]): Html {
+function curveChart({ stage, metric }: Curve, curves: readonly Curve[], arms: readonly string[]): Html {
   const [left, right, top, bottom] = [44, 306, 12, 140];
   const all = curves.flatMap((curve) => curve.points).filter((point) => Number.isFinite(point.value));
   const [lastStep, firstStep] = [Math.max(...all.map((p) => p.step)), Math.min(...all.map((p) => p.step))];
@@ -75,9 +76,9 @@ function curveChart(key: string, curves: readonly Curve[], arms: readonly string
   const [lowest, highest] = [ticks[0]!, ticks.at(-1)!];
   const x = (step: number) => px(left + ((right - left) * (step - firstStep)) / Math.max(1, lastStep - firstStep));
   const y = (value: number) => px(bottom - ((bottom - top) * (value - lowest)) / (highest - lowest));
-  const [stage = '', ...metric] = key.split(' ');
-  return html`<figure><figcaption><b>${metricTitle(metric.join(' '))}</b> <span>${stage.toUpperCase()}</span></figcaption>
-    <svg class="chart" viewBox="0 0 320 166" role="img" aria-label="${metric.join(' ')} in ${stage.toUpperCase()} by step">
+  const title = metricTitle(stage, metric);
+  return html`<figure><figcaption><b>${title}</b> <span>${stage.toUpperCase()}</span></figcaption>
+    <svg class="chart" viewBox="0 0 320 166" role="img" aria-label="${title} in ${stage.toUpperCase()} by step">
       ${ticks.map((t) => html`<line class="grid" x1="${left}" x2="${right}" y1="${y(t)}" y2="${y(t)}" /><text class="tick" x="${left - 6}" y="${y(t)}" dy=".35em" text-anchor="end">${tickText(t, ticks)}</text>`)}
       <text class="tick" x="${left}" y="${bottom + 18}">${firstStep}</text><text class="tick" x="${right}" y="${bottom + 18}" text-anchor="end">step ${lastStep}</text>
       ${curves.map((curve) => {
@@ -92,12 +93,9 @@ function curveChart(key: string, curves: readonly Curve[], arms: readonly string
     </svg></figure>`;
 }
 
-const metricTitles: Record<string, string> = { loss: 'Loss', reward: 'Reward', kl: 'KL from the start', tokens: 'Tokens an answer' };
-const metricTitle = (name: string): string =>
-  metricTitles[name] ?? name.replace(/([a-z])([A-Z])/g, '$1 $2').replace(/^./, (c) => c.toUpperCase());
-
-/** Three to six round numbers from at or below `low` to at or above `high`. */
+/** Three to six round numbers from at or below `low` to at or above `high`. Where all is 0 they go up to 1. */
 export function niceTicks(low: number, high: number): number[] {
+  if (low === 0 && high === 0) high = 1;
   if (!(high > low)) [low, high] = [low - (Math.abs(low) || 1) / 2, low + (Math.abs(low) || 1) / 2];
   const rough = (high - low) / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -123,6 +121,6 @@ export function funnelChart(steps: readonly FunnelStep[]): Html {
       before !== undefined && before > 0 && step.count <= before ? `${Math.round((100 * step.count) / before)} % of the step before` : '';
     return html`<li><span class="step">${step.title}</span><span class="count">${step.count.toLocaleString('en')}</span>
       <svg viewBox="0 0 400 10" preserveAspectRatio="none" aria-hidden="true"><rect width="${px((400 * step.count) / most)}" height="10" rx="2" /></svg>
-      <small>${[kept, step.note].filter(Boolean).join(' · ')}</small></li>`;
+      <small>${[kept, inWords(step.note ?? '')].filter(Boolean).join(' · ')}</small></li>`;
   })}</ol>`;
 }

@@ -14,6 +14,7 @@ import { EvalRow } from '../evals/records.js';
 import { Scorecard } from '../evals/scorecard.js';
 import type { Curve, FunnelStep, ReportData } from './data.js';
 import { chooseExamples } from './examples.js';
+import { shownMetrics } from './metrics.js';
 import { mainArm } from './report.js';
 
 /**
@@ -80,15 +81,15 @@ const asObject = (value: unknown): Record<string, unknown> =>
 
 const Funnel = z.array(z.object({ title: z.string(), count: z.int(), note: z.string().default('') }));
 
-/** Metrics worth a curve: what is learnt, how far the policy moved, how long it talks, what it refuses. */
-const shown = { sft: /loss/i, rl: /reward|^kl|refus|tokens$|length|words/i };
-const rates = /per_?(second|sec)|\/s$/i;
+const stages = ['sft', 'rl'] as const;
 
+/** By stage and metric in the order of the page, then by arm. */
 async function readCurves(runFolder: string): Promise<Curve[]> {
   const curves: Curve[] = [];
   const arms = await readdir(path.join(runFolder, 'arms')).catch(() => [] as string[]);
   for (const arm of arms.sort()) {
-    for (const stage of ['sft', 'rl'] as const) {
+    for (const stage of stages) {
+      const shown = shownMetrics(stage);
       const byMetric = new Map<string, Map<number, number>>();
       const file = path.join(runFolder, 'arms', arm, stage, 'metrics.jsonl');
       let line = 0;
@@ -97,7 +98,7 @@ async function readCurves(runFolder: string): Promise<Curve[]> {
         const step = typeof fields['step'] === 'number' ? fields['step'] : line;
         line++;
         for (const [metric, value] of Object.entries(fields)) {
-          if (typeof value !== 'number' || !shown[stage].test(metric) || rates.test(metric)) continue;
+          if (typeof value !== 'number' || !shown.includes(metric)) continue;
           const points = byMetric.get(metric) ?? new Map<number, number>();
           byMetric.set(metric, points);
           // A resumed run writes a step again; the later line holds.
@@ -109,7 +110,8 @@ async function readCurves(runFolder: string): Promise<Curve[]> {
       }
     }
   }
-  return curves;
+  const place = ({ stage, metric }: Curve) => 100 * stages.indexOf(stage) + shownMetrics(stage).indexOf(metric);
+  return curves.sort((a, b) => place(a) - place(b));
 }
 
 /** From prompts to SFT records: as the filter counted, or by what the files hold where it has not run. */

@@ -89,6 +89,16 @@ describe('the Pareto plot', () => {
   });
 });
 
+describe('the funnel', () => {
+  it('has words for the names of checks, and leaves other words alone', () => {
+    const page = buildReport({
+      ...sampleReportData(),
+      funnel: [{ title: 'Checks hold', count: 3, note: 'quoteOccurs fails 2, toString 1' }],
+    });
+    expect(page).toContain('quote occurs in it fails 2, toString 1');
+  });
+});
+
 describe('ticks', () => {
   it('are round and enclose the data', () => {
     expect(niceTicks(0.41, 2.63)).toEqual([0, 1, 2, 3]);

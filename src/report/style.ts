@@ -11,7 +11,7 @@ export const style = `
 @media (prefers-color-scheme:dark){:root{--paper:#141517;--card:#1b1d20;--ink:#e9e7e3;--soft:#a19d96;--line:#303338;--grid:#26292d;--up:#4cc79a;--down:#f38b7d;
 --exact:#173a2c;--exact-line:#4cc79a;--inexact:#3d3216;--inexact-line:#dcae4a;--unknown:#44211d;--unknown-line:#f38b7d;${arms(armColours.dark)}}}
 *{box-sizing:border-box}
-body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;-webkit-text-size-adjust:100%}
+body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;-webkit-text-size-adjust:100%;overflow-wrap:break-word}
 main{max-width:1080px;margin:0 auto;padding:44px 28px 80px}
 h1,h2,.lead{font-family:"Iowan Old Style","Palatino Linotype",Palatino,"Book Antiqua",Georgia,serif;text-wrap:balance}
 h1{font-size:2.1rem;line-height:1.15;margin:.1em 0 .35em;font-weight:600;letter-spacing:-.01em}
@@ -54,7 +54,7 @@ figcaption{font-size:.88rem;margin-bottom:4px}figcaption span{color:var(--soft);
 .example{border:1px solid var(--line);border-left:4px solid var(--up);border-radius:8px;background:var(--card);padding:12px 18px 14px;min-width:0}
 .example.failed{border-left-color:var(--down)}.example.failed header b{color:var(--down)}.example.passed header b{color:var(--up)}
 .example header{display:flex;flex-wrap:wrap;gap:4px 12px;align-items:baseline}
-.tags{display:flex;flex-wrap:wrap;gap:4px}.tags span{font-size:.76rem;color:var(--soft);border:1px solid var(--line);border-radius:99px;padding:0 8px}
+.tags{display:flex;flex-wrap:wrap;gap:4px;min-width:0}.tags span{overflow-wrap:anywhere;font-size:.76rem;color:var(--soft);border:1px solid var(--line);border-radius:99px;padding:0 8px}
 .faults{margin:.2em 0 0;font-size:.88rem;color:var(--down)}
 dl{display:grid;grid-template-columns:62px minmax(0,1fr);gap:8px 10px;margin:10px 0 0}
 dt{color:var(--soft);font-size:.8rem;padding-top:.15em}dd{margin:0}

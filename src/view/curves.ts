@@ -1,28 +1,34 @@
 /** Learning curves out of the metrics of every training. */
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { niceTicks } from '../report/charts.js';
+import { metricTitle, shownMetrics } from '../report/metrics.js';
 
-export interface Curve {
+/** One metric of a stage, a line an arm. */
+export interface Chart {
   stage: 'sft' | 'rl';
-  metric: string;
+  title: string;
+  /** Of the values, the lowest first. */
+  ticks: number[];
+  curves: Curve[];
+}
+
+interface Curve {
   arm: string;
-  /** [step, value], by step. */
+  /** [step, value], by step; at least one. */
   points: [number, number][];
 }
 
-/** What is worth a curve, in the order of the page; metrics that are not here are in the file. */
-const shown = {
-  sft: ['loss', 'cotLoss', 'answerLoss', 'gradNorm'],
-  rl: ['reward', 'policyReward', 'helpfulReward', 'validationScore', 'refusalRate', 'kl', 'meanTokens', 'malformed', 'unscored', 'loss'],
-} as const;
 /** More points than this are not seen on a screen. */
 const mostPoints = 600;
 
-export async function readCurves(root: string): Promise<{ curves: Curve[]; alarms: { arm: string; step: number; text: string }[] }> {
-  const curves: Curve[] = [];
+/** Files that are missing or torn are no error: the run may be writing them. */
+export async function readCharts(root: string): Promise<{ charts: Chart[]; alarms: { arm: string; step: number; text: string }[] }> {
+  const charts: Chart[] = [];
   const alarms: { arm: string; step: number; text: string }[] = [];
   const arms = await readdir(path.join(root, 'arms')).catch(() => [] as string[]);
   for (const stage of ['sft', 'rl'] as const) {
+    const curvesOf = new Map(shownMetrics(stage).map((metric): [string, Curve[]] => [metric, []]));
     for (const arm of arms.sort()) {
       // A resumed training writes a step again; the later line holds.
       const steps = new Map<number, Record<string, unknown>>();
@@ -31,16 +37,21 @@ export async function readCurves(root: string): Promise<{ curves: Curve[]; alarm
       const sorted = [...steps].sort(([a], [b]) => a - b);
       for (const [step, record] of sorted)
         if (Array.isArray(record['alarms'])) for (const text of record['alarms']) alarms.push({ arm, step, text: String(text) });
-      for (const metric of shown[stage]) {
+      for (const [metric, curves] of curvesOf) {
         const points = sorted.flatMap(([step, record]): [number, number][] => {
           const value = record[metric];
           return typeof value === 'number' && Number.isFinite(value) ? [[step, value]] : [];
         });
-        if (points.length > 0) curves.push({ stage, metric, arm, points: thin(points) });
+        if (points.length > 0) curves.push({ arm, points: thin(points) });
       }
     }
+    for (const [metric, curves] of curvesOf) {
+      if (curves.length === 0) continue;
+      const values = curves.flatMap(({ points }) => points.map(([, value]) => value));
+      charts.push({ stage, title: metricTitle(stage, metric), ticks: niceTicks(Math.min(...values), Math.max(...values)), curves });
+    }
   }
-  return { curves, alarms };
+  return { charts, alarms };
 }
 
 function thin(points: [number, number][]): [number, number][] {

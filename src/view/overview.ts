@@ -7,7 +7,8 @@ import { z } from 'zod';
 import type { Config } from '../base/config.js';
 import { readRunFile, RunPaths } from '../base/run-folder.js';
 import { Scorecard, verdict } from '../evals/scorecard.js';
-import { readCurves } from './curves.js';
+import { inWords } from '../report/words.js';
+import { readCharts } from './curves.js';
 import { calibration } from './overrides.js';
 import type { RunStore } from './store.js';
 
@@ -27,7 +28,7 @@ export async function overview(store: RunStore) {
   const paths = new RunPaths(store.root);
   const stored = await readRunFile(paths).catch(() => null);
   const config = stored?.config ?? null;
-  const [counts, sources, curves, human, card, funnel] = await Promise.all([
+  const [counts, sources, learning, human, card, funnel] = await Promise.all([
     store.rows(`select
       (select count(*) from prompts)::INTEGER as prompts, (select count(*) from prompts where split = 'train')::INTEGER as train,
       (select count(*) from prompts where split = 'train' and not list_contains(tags, 'ordinary'))::INTEGER as policy,
@@ -36,7 +37,7 @@ export async function overview(store: RunStore) {
       (select count(*) from records r join prompts p on p.id = r.promptId where source = 'generate' and len(faults) = 0 and not list_contains(p.tags, 'ordinary'))::INTEGER as due,
       (select count(*) from raw_sft)::INTEGER as sft, (select count(*) from raw_rollouts)::INTEGER as rollouts`),
     store.rows(`select source, arm, count(*)::INTEGER as count from records group by source, arm order by source, arm`),
-    readCurves(store.root),
+    readCharts(store.root),
     calibration(store),
     readJson(paths.scorecard(), Scorecard),
     readJson(paths.funnel(), Funnel),
@@ -52,7 +53,7 @@ export async function overview(store: RunStore) {
     unreadable: [...store.unreadable].map(([file, lines]) => ({ file: path.relative(store.root, file), lines })),
     stages,
     sources,
-    funnel: funnel ?? [],
+    funnel: (funnel ?? []).map((step) => ({ ...step, note: inWords(step.note) })),
     scorecard: card && {
       arms: card.arms,
       suites: card.suites,
@@ -68,7 +69,7 @@ export async function overview(store: RunStore) {
       })),
       marks: card.differences.map((difference) => ({ arm: difference.arm, suite: difference.suite, verdict: verdict(difference) })),
     },
-    ...curves,
+    ...learning,
     calibration: human,
   };
 }

@@ -1,72 +1,34 @@
 /** Small charts as SVG: one a metric, one line an arm. */
 import { h, svg } from './dom.js';
 
-/** @typedef {{stage: string, metric: string, arm: string, points: [number, number][]}} Curve */
+/** @typedef {{arm: string, points: [number, number][]}} Curve */
+/** @typedef {{stage: string, title: string, ticks: number[], curves: Curve[]}} Chart as src/view/curves.ts has it */
 
 const box = { left: 46, right: 312, top: 10, bottom: 132 };
-
-/** @type {Record<string, string>} */
-const titles = {
-  loss: 'Loss',
-  cotLoss: 'Loss on the CoT',
-  answerLoss: 'Loss on the answer',
-  gradNorm: 'Gradient norm',
-  reward: 'Reward',
-  policyReward: 'Reward, policy prompts',
-  helpfulReward: 'Reward, ordinary prompts',
-  validationScore: 'Validation, by rules',
-  refusalRate: 'Share of refusals',
-  kl: 'KL from the SFT policy, nats',
-  meanTokens: 'Tokens a rollout',
-  malformed: 'Malformed rollouts',
-  unscored: 'Unscored rollouts',
-};
-
-/** Three to six round numbers around the values. @param {number} low @param {number} high */
-export function ticksOf(low, high) {
-  if (!(high > low)) [low, high] = [low - (Math.abs(low) || 1) / 2, low + (Math.abs(low) || 1) / 2];
-  const rough = (high - low) / 4;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = ([1, 2, 2.5, 5, 10].find((m) => m * power >= rough * (1 - 1e-9)) ?? 10) * power;
-  const first = Math.floor(low / step + 1e-9);
-  const last = Math.ceil(high / step - 1e-9);
-  return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
-}
 
 /** @param {number} value */
 const short = (value) =>
   value === 0 ? '0' : Math.abs(value) >= 1e4 || Math.abs(value) < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 
-/** @param {Curve[]} curves @param {string[]} arms in the order of their colours */
-export function charts(curves, arms) {
-  const keys = [...new Set(curves.map(({ stage, metric }) => `${stage} ${metric}`))];
-  return h(
+/** @param {Chart[]} list @param {string[]} arms in the order of their colours */
+export const charts = (list, arms) =>
+  h(
     'div',
     { class: 'multiples' },
-    keys.map((key) =>
-      chart(
-        curves.filter(({ stage, metric }) => `${stage} ${metric}` === key),
-        arms,
-      ),
-    ),
+    list.map((one) => chart(one, arms)),
   );
-}
 
-/** @param {Curve[]} curves @param {string[]} arms */
-function chart(curves, arms) {
+/** @param {Chart} one @param {string[]} arms */
+function chart({ stage, title, ticks, curves }, arms) {
   const all = curves.flatMap(({ points }) => points);
   const steps = all.map(([step]) => step);
-  const values = all.map(([, value]) => value);
   const [firstStep, lastStep] = [Math.min(...steps), Math.max(...steps)];
-  const ticks = ticksOf(Math.min(...values), Math.max(...values));
   const [low, high] = [ticks[0] ?? 0, ticks.at(-1) ?? 1];
   /** @param {number} step */
   const x = (step) =>
     lastStep === firstStep ? box.right : box.left + ((box.right - box.left) * (step - firstStep)) / (lastStep - firstStep);
   /** @param {number} value */
   const y = (value) => box.bottom - ((box.bottom - box.top) * (value - low)) / (high - low);
-  const { stage, metric } = curves[0] ?? { stage: '', metric: '' };
-  const title = titles[metric] ?? metric;
   const readout = h('output', {}, '');
   const cursor = svg('line', { class: 'cursor', y1: box.top, y2: box.bottom, x1: -9, x2: -9 });
   const picture = svg(

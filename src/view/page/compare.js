@@ -48,7 +48,7 @@ export function compareView(main, go) {
       const names = arms.map((/** @type {any} */ one) => one.value);
       if (names.length < 2)
         return body.replaceChildren(
-          h('p', { class: 'note' }, 'There are not yet two arms with graded answers. `deliberate eval` makes them.'),
+          h('p', { class: 'note' }, 'There are not yet two arms with graded answers. ', h('code', {}, 'deliberate eval'), ' makes them.'),
         );
       const last = ['sft+rl', 'sft', 'answer-only'].find((arm) => names.includes(arm)) ?? names.at(-1);
       const a = params['a'] ?? (names.includes('base') && last !== 'base' ? 'base' : names[0]);

@@ -69,7 +69,8 @@ export const words = {
 };
 
 /** @param {unknown} value */
-export const word = (value) => (value === null || value === undefined ? '–' : (words[String(value)] ?? String(value)));
+export const word = (value) =>
+  value === null || value === undefined ? '–' : ((Object.hasOwn(words, String(value)) ? words[String(value)] : undefined) ?? String(value));
 
 /** A score as a number with a bar; what has none says so. @param {{score: number | null, state?: string | null}} record */
 export function score({ score: value, state }) {

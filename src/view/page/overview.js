@@ -36,7 +36,7 @@ function draw(main, run) {
       run.funnel.length > 0 && h('section', {}, h('h2', {}, 'From prompts to training data'), funnel(run.funnel)),
       h('section', {}, h('h2', {}, 'Judge and people'), calibration(run)),
     ),
-    run.curves.length > 0 &&
+    run.charts.length > 0 &&
       h(
         'section',
         {},
@@ -44,9 +44,9 @@ function draw(main, run) {
         h(
           'p',
           { class: 'key' },
-          arms.filter((arm) => run.curves.some((/** @type {any} */ c) => c.arm === arm)).map((arm) => h('span', {}, dot(arms, arm), arm)),
+          arms.filter((arm) => trainedArms(run).includes(arm)).map((arm) => h('span', {}, dot(arms, arm), arm)),
         ),
-        charts(run.curves, arms),
+        charts(run.charts, arms),
       ),
   );
   main.replaceChildren(page);
@@ -54,11 +54,11 @@ function draw(main, run) {
 
 /** @param {any} run @returns {string[]} */
 const armOrder = (run) => [
-  ...new Set([
-    ...(run.scorecard?.arms ?? ['base', 'base+spec', 'answer-only', 'sft', 'sft+rl']),
-    ...run.curves.map((/** @type {any} */ c) => c.arm),
-  ]),
+  ...new Set([...(run.scorecard?.arms ?? ['base', 'base+spec', 'answer-only', 'sft', 'sft+rl']), ...trainedArms(run)]),
 ];
+
+/** @param {any} run @returns {string[]} */
+const trainedArms = (run) => run.charts.flatMap((/** @type {import('./charts.js').Chart} */ one) => one.curves.map(({ arm }) => arm));
 
 /** @param {string[]} arms @param {string} arm */
 const dot = (arms, arm) => h('span', { class: `dot arm-${Math.max(0, arms.indexOf(arm)) % 8}` });
@@ -199,12 +199,7 @@ function funnel(steps) {
           { viewBox: '0 0 400 8', preserveAspectRatio: 'none', 'aria-hidden': 'true' },
           svg('rect', { width: (400 * n) / most, height: 8, rx: 2 }),
         ),
-        note !== '' &&
-          h(
-            'small',
-            {},
-            String(note).replace(/[a-z]+[A-Z][A-Za-z]+/g, (name) => word(name)),
-          ),
+        note !== '' && h('small', {}, note),
       );
     }),
   );

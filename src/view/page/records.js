@@ -43,7 +43,7 @@ export function recordsView(main, go) {
   let typing;
   search.addEventListener('input', () => {
     clearTimeout(typing);
-    typing = setTimeout(() => change({ q: search.value }), 160);
+    typing = setTimeout(() => change({ q: search.value }), 100);
   });
   /** @type {Map<string, HTMLSelectElement>} */
   const selects = new Map();

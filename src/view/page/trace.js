@@ -151,7 +151,7 @@ function verdict(record, judge) {
             h('textarea', { id: 'note', rows: 2, maxlength: 4000 }, now === null ? '' : (record.override?.note ?? '')),
           ),
         ]
-      : h('p', { class: 'note' }, 'To give one, open the link with the token that `deliberate view` printed.'),
+      : h('p', { class: 'note' }, 'To give one, open the link with the token that ', h('code', {}, 'deliberate view'), ' printed.'),
     stale && h('p', { class: 'note' }, `A verdict of ${String(record.override.at).slice(0, 10)} was for another answer.`),
     h('p', { id: 'said', class: 'note', role: 'status' }),
   );
