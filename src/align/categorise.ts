@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { JsonlLog } from '../base/jsonl.js';
 import { inParallel } from '../base/parallel.js';
 import { contentId, type Message, type Prompt } from '../base/records.js';
+import type { ChatModel } from '../engines/types.js';
 import { digestsFor, modelFor } from '../engines/workbench.js';
 import { splitCot } from '../lm/split-cot.js';
 import type { Spec } from './spec/types.js';
@@ -18,35 +19,36 @@ export async function categorise(context: StageContext, prompts: readonly Prompt
   for (const { category } of prompts) if (category !== undefined && category !== 'none') findCategory(specs.spec, category);
   const open = prompts.filter(({ category }) => category === undefined);
   if (open.length === 0) return [...prompts];
-  const { model, concurrency } = await modelFor(bench, 'categoriser');
   const log = await JsonlLog.open(paths.categories(), Categorised);
   const known = new Map(log.records.map((record) => [record.id, record.category]));
   const found = new Map<string, string>();
-  const task = progress.task('categorise', open.length);
-  try {
-    await inParallel(
-      open,
-      concurrency,
-      async (prompt) => {
-        const messages = question(specs.spec, prompt.messages);
-        const id = contentId(
-          'category',
-          messages,
-          digestsFor(bench, 'categoriser'),
-          bench.servers?.categoriser === undefined ? config.engine.model : null,
-        );
-        let category = known.get(id);
-        if (category === undefined) {
-          const { choices } = await model.chat({ messages, maxTokens: 48, temperature: 0, sharedMessages: 1, ...(signal && { signal }) });
-          const said = choices[0]?.text ?? '';
-          category = readCategory(specs.spec, said);
-          await log.append({ id, promptId: prompt.id, category, said });
-        }
-        found.set(prompt.id, category);
-        task.advance();
-      },
-      signal,
+  const idOf = (messages: readonly Message[]) =>
+    contentId(
+      'category',
+      messages,
+      digestsFor(bench, 'categoriser'),
+      bench.servers?.categoriser === undefined ? config.engine.model : null,
     );
+  const missing = open.filter((prompt) => {
+    const category = known.get(idOf(question(specs.spec, prompt.messages)));
+    if (category !== undefined) found.set(prompt.id, category);
+    return category === undefined;
+  });
+  const task = progress.task('categorise', missing.length);
+  const ask = async (model: ChatModel, prompt: Prompt) => {
+    const messages = question(specs.spec, prompt.messages);
+    const { choices } = await model.chat({ messages, maxTokens: 48, temperature: 0, sharedMessages: 1, ...(signal && { signal }) });
+    const said = choices[0]?.text ?? '';
+    const category = readCategory(specs.spec, said);
+    await log.append({ id: idOf(messages), promptId: prompt.id, category, said });
+    found.set(prompt.id, category);
+    task.advance();
+  };
+  try {
+    if (missing.length > 0) {
+      const { model, concurrency } = await modelFor(bench, 'categoriser');
+      await inParallel(missing, concurrency, (prompt) => ask(model, prompt), signal);
+    }
   } finally {
     await log.close();
   }

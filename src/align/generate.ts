@@ -2,7 +2,7 @@
 import { JsonlLog } from '../base/jsonl.js';
 import { inParallel } from '../base/parallel.js';
 import { Completion, contentId, type Prompt } from '../base/records.js';
-import type { ChatChoice } from '../engines/types.js';
+import type { ChatChoice, ChatModel } from '../engines/types.js';
 import { digestsFor, modelFor } from '../engines/workbench.js';
 import { splitCot } from '../lm/split-cot.js';
 import { checkCompletion } from './check.js';
@@ -18,47 +18,47 @@ import { byCategory, categoryOf, seedFrom, type StageContext } from './stage.js'
 export async function generate(context: StageContext, prompts: readonly Prompt[]): Promise<Completion[]> {
   const { bench, config, paths, progress, specs, signal } = context;
   const { samples, layout = bench.layout, maxTokens, temperature, topP } = config.generate;
-  const { model, concurrency } = await modelFor(bench, 'generator');
   const log = await JsonlLog.open(paths.completions(), Completion);
   const made = new Map(log.records.map((record) => [record.id, record]));
-  const ids = (prompt: Prompt) => completionIds(context, prompt);
+  const idsOf = new Map(prompts.map((prompt) => [prompt, completionIds(context, prompt)]));
+  const ids = (prompt: Prompt) => idsOf.get(prompt) ?? [];
   // Prompts of one category follow each other, so that its specification is computed once.
   const open = byCategory(
     prompts.filter((prompt) => ids(prompt).some((id) => !made.has(id))),
     categoryOf,
   );
   const task = progress.task('generate', open.length * samples);
+  const ask = async (model: ChatModel, prompt: Prompt) => {
+    const layOut = layout === 'paper' ? paperLayout : sharedLayout;
+    const { messages, sharedMessages } = layOut(prompt.messages, specs.text(categoryOf(prompt)));
+    const seed = seedFrom('generate', config.seed, prompt.id);
+    const { choices, usage } = await model.chat({
+      messages,
+      sharedMessages,
+      n: samples,
+      maxTokens,
+      temperature,
+      topP,
+      seed,
+      ...(signal && { signal }),
+    });
+    const completions = ids(prompt).flatMap((id, sample) => {
+      const choice = choices[sample];
+      // An engine's failure is not kept: going on asks again.
+      return choice === undefined || choice.stopReason === 'error' || made.has(id)
+        ? []
+        : [toCompletion(id, prompt, sample, choice, specs.spec)];
+    });
+    await log.append(...completions);
+    for (const completion of completions) made.set(completion.id, completion);
+    task.advance(samples, usage.completionTokens);
+  };
   try {
-    await inParallel(
-      open,
-      concurrency,
-      async (prompt) => {
-        const layOut = layout === 'paper' ? paperLayout : sharedLayout;
-        const { messages, sharedMessages } = layOut(prompt.messages, specs.text(categoryOf(prompt)));
-        const seed = seedFrom('generate', config.seed, prompt.id);
-        const { choices, usage } = await model.chat({
-          messages,
-          sharedMessages,
-          n: samples,
-          maxTokens,
-          temperature,
-          topP,
-          seed,
-          ...(signal && { signal }),
-        });
-        const completions = ids(prompt).flatMap((id, sample) => {
-          const choice = choices[sample];
-          // An engine's failure is not kept: going on asks again.
-          return choice === undefined || choice.stopReason === 'error' || made.has(id)
-            ? []
-            : [toCompletion(id, prompt, sample, choice, specs.spec)];
-        });
-        await log.append(...completions);
-        for (const completion of completions) made.set(completion.id, completion);
-        task.advance(samples, usage.completionTokens);
-      },
-      signal,
-    );
+    // Where nothing is missing, as after a merge of shards, no generator is needed.
+    if (open.length > 0) {
+      const { model, concurrency } = await modelFor(bench, 'generator');
+      await inParallel(open, concurrency, (prompt) => ask(model, prompt), signal);
+    }
   } finally {
     await log.close();
   }

@@ -8,7 +8,8 @@ import { Config, configDifferences } from './config.js';
 import { diskError } from './disk-error.js';
 import { inputError } from './errors.js';
 import { lockFolder, type FolderLock } from './folder-lock.js';
-import { canonicalJson, schemaVersion } from './records.js';
+import { canonicalJson, contentId, schemaVersion } from './records.js';
+import { parseShard, shardText, type Shard } from './shard.js';
 
 /** Stages in their order. */
 export const stageNames = ['prepare', 'categorise', 'generate', 'judge', 'filter', 'sft', 'rl', 'eval', 'report'] as const;
@@ -27,6 +28,8 @@ const RunFile = z.strictObject({
   name: z.string(),
   model: z.string(),
   codeVersion: z.string(),
+  /** `2/5`: the folder is for the second of five shards. */
+  shard: z.string().optional(),
   config: z.unknown(),
   digests: z.strictObject({ model: z.string(), adapter: z.string(), prompts: z.string(), spec: z.record(z.string(), z.string()) }),
 });
@@ -34,6 +37,8 @@ const RunFile = z.strictObject({
 export interface StoredRun {
   config: Config;
   digests: Digests;
+  /** Of which share of the prompts it is; absent in a whole run. */
+  shard?: Shard;
 }
 
 /** Where the files of a run lie. */
@@ -64,10 +69,22 @@ const stageOf = (setting: string): StageName => {
   return (stageNames as readonly string[]).includes(section) ? (section as StageName) : 'prepare';
 };
 
+/** Settings that differ and on which records depend. */
+export const bindingDifferences = (before: Config, after: Config): ReturnType<typeof configDifferences> =>
+  configDifferences(before, after).filter(({ path: setting }) => !free.test(setting));
+
+/** Equal for runs whose records may stand in one folder, on whatever machine and server they were made. */
+export function runKey({ config, digests }: Pick<StoredRun, 'config' | 'digests'>): string {
+  const settings = bindingDifferences(Config.parse({}), config).map(({ path: setting, after }) => [setting, after ?? null]);
+  return contentId('run', settings, digests);
+}
+
 export interface OpenOptions {
   config: Config;
   digests: Digests;
   codeVersion: string;
+  /** The share of the prompts that the folder is for. Left out: all. */
+  shard?: Shard;
   /** From this stage on the settings may differ; the caller removes what these stages made. */
   redo?: StageName;
   /** Called when another process took the folder away, e.g. after a suspension of hours. */
@@ -94,9 +111,20 @@ export class RunFolder {
       const paths = new RunPaths(root);
       await removeHalfWritten(root);
       const before = await readRunFile(paths);
-      if (before !== null) refuseOtherSettings(root, before, options);
-      const { config, digests, codeVersion } = options;
-      const run = { schemaVersion, name: config.name, model: config.engine.model, codeVersion, config, digests };
+      if (before !== null) {
+        refuseOtherShard(root, before, options);
+        refuseOtherSettings(root, before, options);
+      }
+      const { config, digests, codeVersion, shard } = options;
+      const run = {
+        schemaVersion,
+        name: config.name,
+        model: config.engine.model,
+        codeVersion,
+        ...(shard && { shard: shardText(shard) }),
+        config,
+        digests,
+      };
       if (
         before === null ||
         canonicalJson(before.config) !== canonicalJson(config) ||
@@ -160,17 +188,27 @@ export async function readRunFile(paths: RunPaths): Promise<StoredRun | null> {
       `${file}: is not what this program wrote (${issue?.path.join('.')}: ${issue?.message}). Restore it from a copy, or start a new run.`,
     );
   }
-  return { config: config.data, digests: run.data.digests };
+  const { digests, shard } = run.data;
+  return { config: config.data, digests, ...(shard !== undefined && { shard: parseShard(shard) }) };
+}
+
+function refuseOtherShard(root: string, { shard: before }: StoredRun, { shard }: OpenOptions): void {
+  const [was, now] = [before && shardText(before), shard && shardText(shard)];
+  if (was === now) return;
+  if (was === undefined) throw inputError(`${root}: was begun as a whole run, not as shard ${now}. Give a shard a folder of its own.`);
+  throw inputError(
+    now === undefined
+      ? `${root}: is shard ${was} of a run, and what comes after the judge needs all shards. Go on with it by --shard ${was}; when all are done, put them together with \`deliberate merge\`.`
+      : `${root}: was begun as shard ${was}, not ${now}. Give each shard a folder of its own.`,
+  );
 }
 
 function refuseOtherSettings(root: string, before: StoredRun, { config, digests, redo }: OpenOptions): void {
   const at = (stage: StageName) => stageNames.indexOf(stage);
-  const differences = configDifferences(before.config, config)
-    .filter(({ path: setting }) => !free.test(setting))
+  const differences = bindingDifferences(before.config, config)
     .filter(({ path: setting }) => redo === undefined || at(stageOf(setting)) < at(redo))
     .map((one) => `${one.path} was ${JSON.stringify(one.before) ?? 'unset'} and is now ${JSON.stringify(one.after) ?? 'unset'}`);
-  const stage = configDifferences(before.config, config)
-    .filter((one) => !free.test(one.path))
+  const stage = bindingDifferences(before.config, config)
     .map((one) => stageOf(one.path))
     .sort((a, b) => at(a) - at(b))[0];
   for (const what of ['model', 'adapter'] as const) {

@@ -6,15 +6,18 @@ import { settingsList } from '../base/config.js';
 import { DeliberateError, exitCodes } from '../base/errors.js';
 import { readRunFile, RunPaths, stageNames, type StageName } from '../base/run-folder.js';
 import { chatCommand } from './chat.js';
+import { addCostCommand } from './cost-command.js';
 import { doctor } from './doctor.js';
 import { addSuiteOptions, evalSuite, type SuiteFlags } from './eval-command.js';
 import { addExportCommand } from './export-command.js';
 import { addGradersCommand } from './graders-command.js';
 import { addInitCommand } from './init-command.js';
+import { addMergeCommand } from './merge-command.js';
 import { modelsList, modelsPull } from './models-commands.js';
 import { promptsImport, promptsSplit, type ImportFlags } from './prompts-commands.js';
-import { runCommand } from './run-command.js';
+import { runCommand, shardRoot } from './run-command.js';
 import { specParts, type SpecParts } from '../align/spec/compile.js';
+import { parseShard, type Shard } from '../base/shard.js';
 import { addServeCommand } from './serve-command.js';
 import { addStudyCommand } from './study-command.js';
 import { configOfRun, loadConfig, packageVersion, type SettingFlags } from './settings.js';
@@ -37,6 +40,7 @@ const redoOption = () =>
 
 interface RunFlags extends SettingFlags {
   out?: string;
+  shard?: Shard;
   redo?: StageName;
 }
 
@@ -65,9 +69,10 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
   const run = (config: string | undefined, flags: RunFlags) => async () => {
     const settings = await loadConfig(config, flags);
     await runCommand({
-      root: flags.out ?? path.join('runs', settings.name),
+      root: flags.out ?? (flags.shard === undefined ? path.join('runs', settings.name) : shardRoot(settings.name, flags.shard)),
       config: settings,
       signal,
+      ...(flags.shard && { shard: flags.shard }),
       ...(flags.redo && { redo: flags.redo }),
     });
   };
@@ -79,9 +84,14 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
     .option('--smoke', 'small sizes: everything once, in about 3 minutes')
     .addOption(setOption())
     .addOption(redoOption())
+    .addOption(
+      new Option('--shard <i/n>', 'only this share of the prompts, up to the judge; `merge` puts all together').argParser((text) =>
+        parseShard(text),
+      ),
+    )
     .addHelpText(
       'after',
-      '\nExamples:\n  deliberate run\n  deliberate run mine.yaml --out runs/mine\n  deliberate run --set rl.steps=30 --set generate.samples=4 --out runs/longer\n  deliberate run mine.yaml --redo sft      after a change of training settings',
+      '\nExamples:\n  deliberate run\n  deliberate run mine.yaml --out runs/mine\n  deliberate run --set rl.steps=30 --set generate.samples=4 --out runs/longer\n  deliberate run mine.yaml --redo sft      after a change of training settings\n\nOn three machines, each with the same settings and prompts:\n  deliberate run mine.yaml --shard 1/3      (2/3 and 3/3 on the others)\n  deliberate merge runs/mine runs/mine-1of3 runs/mine-2of3 runs/mine-3of3\n  deliberate run mine.yaml --out runs/mine      filter and all after it',
     )
     .action((config: string | undefined, flags: RunFlags) => run(config, flags)());
   program
@@ -141,6 +151,10 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
         console.error(`${root}: holds no run yet, so this is the base.`);
       await chatCommand({ root, config, ...flags, signal });
     });
+
+  addMergeCommand(program);
+
+  addCostCommand(program);
 
   addServeCommand(program, signal);
 

@@ -3,12 +3,13 @@ import path from 'node:path';
 import type { Config } from '../base/config.js';
 import { createProgress } from '../base/progress.js';
 import type { ModelRole } from '../base/server-settings.js';
-import { stageNames, type StageName } from '../base/run-folder.js';
+import { readRunFile, RunPaths, stageNames, type StageName } from '../base/run-folder.js';
+import { shardText, type Shard } from '../base/shard.js';
 import { loadSpec } from '../align/spec/parse.js';
 import { scorecardText } from '../evals/scorecard.js';
 import { loadPrompts } from '../prompts/load.js';
-import { openWorkbench } from './open-workbench.js';
-import { runStages, writeReport, type RunResult } from './run.js';
+import { openRunWorkbench } from './open-workbench.js';
+import { runStages, shardStages, writeReport, type RunResult } from './run.js';
 import { recordServerUsage, serverUsageTable } from './server-usage.js';
 import { packageVersion, promptsFile, specFolder } from './settings.js';
 
@@ -17,11 +18,16 @@ export interface RunCommand {
   config: Config;
   stages?: readonly StageName[];
   redo?: StageName;
+  shard?: Shard;
   signal: AbortSignal;
 }
 
 /** Reads specification and prompts first: a mistake in them shows before a model is loaded. Prints the table at the end. */
-export async function runCommand({ root, config, stages = stageNames, redo, signal }: RunCommand): Promise<void> {
+export async function runCommand({ root, config, redo, signal, ...given }: RunCommand): Promise<void> {
+  const before = await readRunFile(new RunPaths(root));
+  // `deliberate judge FOLDER` goes on with the shard that the folder is; `run` wants to be told.
+  const shard = given.shard ?? (given.stages === undefined ? undefined : before?.shard);
+  const stages = given.stages ?? (shard === undefined ? stageNames : shardStages);
   const progress = createProgress();
   const started = performance.now();
   const spec = await loadSpec(specFolder(config));
@@ -30,15 +36,9 @@ export async function runCommand({ root, config, stages = stageNames, redo, sign
     return;
   }
   const prompts = await loadPrompts(promptsFile(config));
-  const bench = await openWorkbench({
-    engine: config.engine,
-    seed: config.seed,
-    progress,
-    signal,
-    servers: config,
-    cacheFolder: path.join(root, 'cache'),
-    connect: rolesOf(stages),
-  });
+  // A run that has begun may have all that the generator gives: a merged one has.
+  const connect = rolesOf(stages).filter((role) => role !== 'generator' || before === null);
+  const bench = await openRunWorkbench({ config, root }, { progress, signal, connect });
   try {
     const result = await runStages({
       root,
@@ -51,8 +51,10 @@ export async function runCommand({ root, config, stages = stageNames, redo, sign
       stages,
       signal,
       ...(redo && { redo }),
+      ...(shard && { shard }),
     });
-    tell(result, root, (performance.now() - started) / 60_000);
+    if (shard !== undefined) tellShard(shard, root, config);
+    else tell(result, root, (performance.now() - started) / 60_000);
   } finally {
     const usage = bench.usage?.() ?? [];
     if (usage.length > 0) progress.say(`Servers:\n${serverUsageTable(usage)}`);
@@ -66,6 +68,14 @@ const rolesOf = (stages: readonly StageName[]): ModelRole[] => [
   ...(stages.includes('generate') ? (['generator'] as const) : []),
   ...(stages.includes('judge') || stages.includes('rl') ? (['judge'] as const) : []),
 ];
+
+function tellShard(shard: Shard, root: string, { name }: Config): void {
+  const all = shard.of === 1 ? root : `${shardRoot(name, { ...shard, index: 1 })} … ${shardRoot(name, { ...shard, index: shard.of })}`;
+  console.log(`${root}: shard ${shardText(shard)} is done. When all are here: deliberate merge ${path.join('runs', name)} ${all}`);
+}
+
+/** Where a shard goes when nobody says. */
+export const shardRoot = (name: string, { index, of }: Shard): string => path.join('runs', `${name}-${index}of${of}`);
 
 function tell({ scorecard, report }: RunResult, root: string, minutes: number): void {
   if (scorecard !== null) console.log(`\n${scorecardText(scorecard)}\n`);

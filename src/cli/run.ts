@@ -9,6 +9,7 @@ import { readJsonl, writeJsonl } from '../base/jsonl.js';
 import type { Progress } from '../base/progress.js';
 import { Completion, contentId, Judgement, SftRecord, type Prompt } from '../base/records.js';
 import { RunFolder, RunPaths, stageNames, type Digests, type StageName } from '../base/run-folder.js';
+import { shardOf, shardText, type Shard } from '../base/shard.js';
 import { inStage } from '../base/stage-scope.js';
 import type { Workbench } from '../engines/workbench.js';
 import { categorise } from '../align/categorise.js';
@@ -20,6 +21,7 @@ import type { OwnParts } from '../align/own.js';
 import { prepare, type PreparedPrompts } from '../align/prepare.js';
 import { trainRl } from '../align/rl.js';
 import { sftKey, trainSft } from '../align/sft.js';
+import { markFinished } from '../align/shard-mark.js';
 import { categoryDigest } from '../align/spec/compile.js';
 import type { Spec } from '../align/spec/types.js';
 import { categoryOf, type StageContext } from '../align/stage.js';
@@ -45,6 +47,8 @@ export interface RunOptions {
   stages?: readonly StageName[];
   /** Makes this stage and all after it anew, under the settings given. */
   redo?: StageName;
+  /** Only this share of the prompts, up to the judge; `mergeShards` puts all shares together. */
+  shard?: Shard;
   signal?: AbortSignal;
 }
 
@@ -60,13 +64,22 @@ export interface RunResult {
  * @throws input error for settings, prompts or a specification that cannot be used, and when another process writes in the folder
  */
 export async function runStages(options: RunOptions): Promise<RunResult> {
-  const { root, config, spec, prompts, bench, own, progress, codeVersion, redo, stages = stageNames } = options;
+  const { root, config, spec, prompts, bench, own, progress, codeVersion, redo, shard } = options;
+  const { stages = shard === undefined ? stageNames : shardStages } = options;
+  if (shard !== undefined) refuseWhatNeedsAll(shard, redo === undefined ? stages : [...stages, redo]);
   const lost = new AbortController();
   const signal = AbortSignal.any([lost.signal, ...(options.signal ? [options.signal] : [])]);
   // Each request in flight listens; hundreds are no leak.
   setMaxListeners(0, signal);
   const digests = digestsOf(spec, prompts, bench);
-  const folder = await RunFolder.open(root, { config, digests, codeVersion, onLost: (error) => lost.abort(error), ...(redo && { redo }) });
+  const folder = await RunFolder.open(root, {
+    config,
+    digests,
+    codeVersion,
+    onLost: (error) => lost.abort(error),
+    ...(redo && { redo }),
+    ...(shard && { shard }),
+  });
   try {
     const { paths } = folder;
     if (redo !== undefined) await removeFrom(paths, redo);
@@ -74,10 +87,26 @@ export async function runStages(options: RunOptions): Promise<RunResult> {
     const context: StageContext = { paths, config, specs, bench, progress, signal, ...(own && { own }) };
     const prepared = await prepare(context, prompts);
     sayWhatChanged(progress, spec, folder.before?.digests ?? null, digests);
-    return await new Stages(context, prepared, new Set(stages)).run();
+    if (shard === undefined) return await new Stages(context, prepared, new Set(stages)).run();
+    const mine = ({ request }: Prompt) => shardOf(request, shard.of) === shard.index;
+    const share = { ...prepared, train: prepared.train.filter(mine), ordinary: prepared.ordinary.filter(mine) };
+    const whole = await new Stages(context, share, new Set(stages)).runShard();
+    if (whole) await markFinished(paths, shard, { config, digests });
+    return { scorecard: null, report: null };
   } finally {
     await folder.close();
   }
+}
+
+/** Stages that look at one prompt at a time. */
+export const shardStages: readonly StageName[] = ['prepare', 'categorise', 'generate', 'judge'];
+
+function refuseWhatNeedsAll(shard: Shard, stages: readonly StageName[]): void {
+  const beyond = stages.find((stage) => !shardStages.includes(stage));
+  if (beyond !== undefined)
+    throw inputError(
+      `${beyond}: needs all shards, and this is ${shardText(shard)}. Run every shard up to the judge, put them together with \`deliberate merge\`, and go on there.`,
+    );
 }
 
 function digestsOf(spec: Spec, prompts: readonly Prompt[], bench: Workbench): Digests {
@@ -121,21 +150,7 @@ class Stages {
   async run(): Promise<RunResult> {
     const { context, wanted } = this;
     const { config, paths, signal } = context;
-    const train = await inStage('categorise', () => categorise(context, this.prepared.train));
-    const ordinary = this.prepared.ordinary.map((prompt) => ({ ...prompt, category: categoryOf(prompt) }));
-    const asked = [...train, ...ordinary];
-    await this.sayCost(asked);
-
-    const completions = await this.stage(
-      'generate',
-      () => generate(context, asked),
-      () => readJsonl(paths.completions(), Completion).then(current(asked.flatMap((prompt) => completionIds(context, prompt)))),
-    );
-    const judgements = await this.stage(
-      'judge',
-      () => judge(context, asked, completions),
-      () => readJsonl(paths.judgements(), Judgement),
-    );
+    const { train, ordinary, asked, completions, judgements } = await this.judged();
     const records = await this.stage(
       'filter',
       () => this.filter(asked, completions, judgements),
@@ -158,6 +173,35 @@ class Stages {
     const scorecard = wanted.has('eval') ? await evaluateArms(context, this.prepared.test) : null;
     if (!wanted.has('report')) return { scorecard, report: null };
     return { scorecard, report: await writeReport(paths.root, context.specs.spec) };
+  }
+
+  /** What one of several machines does. @returns whether its share is done, and not only a stage of it */
+  async runShard(): Promise<boolean> {
+    const { asked, completions } = await this.judged();
+    // What a model failed at is not asked for again in a whole run either.
+    const generated = this.wanted.has('generate') || completions.length === asked.length * this.context.config.generate.samples;
+    return generated && this.wanted.has('judge');
+  }
+
+  private async judged() {
+    const { context } = this;
+    const { paths } = context;
+    const train = await inStage('categorise', () => categorise(context, this.prepared.train));
+    const ordinary = this.prepared.ordinary.map((prompt) => ({ ...prompt, category: categoryOf(prompt) }));
+    const asked = [...train, ...ordinary];
+    await this.sayCost(asked);
+
+    const completions = await this.stage(
+      'generate',
+      () => generate(context, asked),
+      () => readJsonl(paths.completions(), Completion).then(current(asked.flatMap((prompt) => completionIds(context, prompt)))),
+    );
+    const judgements = await this.stage(
+      'judge',
+      () => judge(context, asked, completions),
+      () => readJsonl(paths.judgements(), Judgement),
+    );
+    return { train, ordinary, asked, completions, judgements };
   }
 
   /** Does a stage, or reads what it made before. @throws input error when a later stage is wanted and this one has made nothing */
@@ -191,8 +235,9 @@ class Stages {
     const { config, paths, progress, specs } = this.context;
     const made = new Set((await readJsonl(paths.completions(), Completion)).map(({ id }) => id));
     const open = asked.filter((prompt) => completionIds(this.context, prompt).some((id) => !made.has(id)));
-    const specTokens = [...new Set(open.map(categoryOf))].reduce((sum, category) => sum + specs.tokens(category), 0);
-    const costs = estimateCost(config, { generate: open.length, specTokens }).filter(
+    const categories = [...new Set(open.map(categoryOf))];
+    const specTokens = categories.reduce((sum, category) => sum + specs.tokens(category), 0);
+    const costs = estimateCost(config, { generate: open.length, specTokens, categories: categories.length }).filter(
       ({ stage }) => stage === 'start' || this.wanted.has(stage as StageName),
     );
     progress.say(

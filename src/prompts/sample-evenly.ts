@@ -14,7 +14,9 @@ export function sampleEvenly(prompts: readonly Prompt[], size: number, seed: num
     if (seen.has(prompt.request)) continue;
     seen.add(prompt.request);
     const key = `${prompt.category ?? 'none'}/${prompt.ideal ?? ''}`;
-    cells.set(key, [...(cells.get(key) ?? []), prompt]);
+    const cell = cells.get(key);
+    if (cell === undefined) cells.set(key, [prompt]);
+    else cell.push(prompt);
   }
   return roundRobin([...cells.keys()].sort().map((key) => cells.get(key)!)).slice(0, size);
 }
