@@ -1,6 +1,7 @@
 /**
  * Tokens per second of the embedded engine, and as ratios to TRL and llama.cpp where these are installed.
  * Usage: npm run bench -- [--only sft,decode,prefix,grpo] [--peers] [--repeats 3] [--model NAME] [--memory-gb 6] [--save]
+ * Requests to servers and runs on them (docs/SCALE.md): npm run bench -- requests, npm run bench -- simulate
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -9,9 +10,12 @@ import { parseArgs } from 'node:util';
 import { DeliberateError, exitCodes, inputError } from '../src/base/errors.js';
 import { packageRoot } from '../src/base/package-root.js';
 import { defaultModel, resolveModel } from '../src/lm/models.js';
+import { costCommand } from './cost.js';
 import { describeMachine, machineLine } from './machine.js';
 import { measurePeers } from './peers.js';
 import { runAndRead } from './process.js';
+import { requests } from './requests.js';
+import { simulateCommand } from './simulate.js';
 import { table } from './table.js';
 import { type Measurement, type Section, sections } from './workload.js';
 
@@ -66,7 +70,11 @@ async function main(): Promise<void> {
   }
 }
 
-main().catch((error: unknown) => {
+/** Each has options of its own. */
+const others: Record<string, (args: string[]) => Promise<void>> = { cost: costCommand, requests, simulate: simulateCommand };
+const [name = '', ...rest] = process.argv.slice(2);
+
+(others[name]?.(rest) ?? main()).catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : String(error));
   process.exitCode = exitCodes[error instanceof DeliberateError ? error.kind : 'internal'];
 });

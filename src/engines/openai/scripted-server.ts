@@ -31,10 +31,12 @@ export interface ScriptedServerOptions {
   /** Called with each POST's number, from 1. */
   fault?: (call: number, asked: Asked) => Fault | null;
   /** Milliseconds before it answers, by the requests in flight. */
-  latency?: (inFlight: number) => number;
-  /** Tokens that it says it wrote. */
-  tokens?: number;
+  latency?: (inFlight: number, asked: Asked) => number;
+  /** Tokens that it says it wrote, of each sample. */
+  tokens?: number | ((told: Told) => number);
   port?: number;
+  /** Milliseconds that it keeps an idle connection; 5 s by default. */
+  keepAlive?: number;
   /** What it keeps of requests; nothing by default over this many. */
   keep?: number;
 }
@@ -78,7 +80,7 @@ export async function startScriptedServer(options: ScriptedServerOptions = {}): 
       headers.push(request.headers);
     }
     most = Math.max(most, ++inFlight);
-    const milliseconds = latency(inFlight);
+    const milliseconds = latency(inFlight, body);
     if (milliseconds > 0) await new Promise((resolve) => setTimeout(resolve, milliseconds));
     inFlight--;
     const planned = fault(call, body);
@@ -86,6 +88,7 @@ export async function startScriptedServer(options: ScriptedServerOptions = {}): 
     else send(response, 200, completion(kind, body, options));
   };
   const server = createServer((request, response) => void answer(request, response));
+  if (options.keepAlive !== undefined) server.keepAliveTimeout = options.keepAlive;
   await new Promise<void>((resolve) => void server.listen(options.port ?? 0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
@@ -147,7 +150,8 @@ function completion(kind: ServerKind, asked: Asked, { tell = () => ({ content: '
   const told = Array.from({ length: samples }, (_, index) => tell(asked, index));
   const choices = told.map((one, index) => choice(kind, index, one));
   const reasoningTokens = told.filter(({ reasoning }) => reasoning !== undefined).length * 2;
-  const usage = { prompt_tokens: 10, completion_tokens: tokens * samples, total_tokens: 10 + tokens * samples };
+  const written = told.reduce((sum, one) => sum + (typeof tokens === 'number' ? tokens : tokens(one)), 0);
+  const usage = { prompt_tokens: 10, completion_tokens: written, total_tokens: 10 + written };
   const common = { id: 'chatcmpl-1', object: 'chat.completion', created: 1_790_000_000, model: asked.model, choices };
   switch (kind) {
     case 'vllm':
@@ -165,7 +169,7 @@ function completion(kind: ServerKind, asked: Asked, { tell = () => ({ content: '
         metadata: { weight_version: 'default' },
       };
     case 'llamacpp':
-      return { ...common, system_fingerprint: 'b8681-scripted', usage, timings: { prompt_n: 10, predicted_n: tokens } };
+      return { ...common, system_fingerprint: 'b8681-scripted', usage, timings: { prompt_n: 10, predicted_n: written } };
     case 'ollama':
       return { ...common, system_fingerprint: 'fp_ollama', usage };
     case 'openai':
