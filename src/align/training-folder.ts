@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { writeTextAtomically } from '../base/atomic-text.js';
 import { diskError } from '../base/disk-error.js';
 import { inputError } from '../base/errors.js';
-import { JsonlLog, readJsonl, writeJsonl } from '../base/jsonl.js';
+import { JsonlLog, readJsonl } from '../base/jsonl.js';
 import type { Trainer } from '../engines/types.js';
 
 const Metrics = z.looseObject({ step: z.int() });
@@ -34,18 +34,20 @@ export class TrainingFolder {
   ) {}
 
   /**
-   * Opens the folder; one that holds another training (its data or settings changed) is emptied. Metrics after the last
-   * checkpoint are dropped, for those steps are taken again.
+   * Opens the folder; one that holds another training (its data or settings changed), or not what its state names, is emptied.
+   * What a killed process had not yet put in order is put in order. Metrics after the last checkpoint are dropped, for those steps
+   * are taken again.
    */
   static async open(root: string, key: string): Promise<TrainingFolder> {
     let state = await readState(root);
-    if (state === null || state.key !== key) {
-      await rm(root, { recursive: true, force: true });
+    if (state === null || state.key !== key || !isThere(root, state)) {
+      await removeTraining(root);
       state = { key, step: 0, best: null, done: false };
     }
     await mkdir(root, { recursive: true }).catch((error) => {
       throw diskError(root, error);
     });
+    await settle(root, state);
     const file = path.join(root, 'metrics.jsonl');
     const { step } = state;
     await dropAfter(file, Metrics, step);
@@ -65,9 +67,7 @@ export class TrainingFolder {
   get firstMetrics(): Metrics | undefined {
     return this.metrics.records[0];
   }
-  readonly adapter = () => path.join(this.root, 'adapter');
-  private readonly candidate = (step: number) => path.join(this.root, `candidate-${step}`);
-  private readonly checkpoint = (step: number) => path.join(this.root, `checkpoint-${step}`);
+  readonly adapter = () => path.join(this.root, adapter);
 
   log(metrics: Metrics): Promise<void> {
     return this.metrics.append(metrics);
@@ -76,50 +76,74 @@ export class TrainingFolder {
   /** Loads the last checkpoint with its optimizer state. @returns whether there was one */
   async resume(trainer: Trainer): Promise<boolean> {
     if (this.state.step === 0) return false;
-    await trainer.load(this.checkpoint(this.state.step), { optimizer: true });
+    await trainer.load(path.join(this.root, checkpoint(this.state.step)), { optimizer: true });
     return true;
   }
 
   /** The checkpoint is whole before the state names it; older ones go after that. */
   async save(trainer: Trainer, step: number, best: Best | null = null): Promise<void> {
-    await trainer.save(this.checkpoint(step));
+    await trainer.save(path.join(this.root, checkpoint(step)));
     await this.write({ ...this.state, step, best });
-    await this.removeOld();
   }
 
   /** Saves an adapter that may turn out the best; it is one only once a state names it. */
   async saveCandidate(trainer: Trainer, step: number): Promise<void> {
-    await trainer.save(this.candidate(step));
+    await trainer.save(path.join(this.root, candidate(step)));
   }
 
   /** Ends the training. Where the best is kept, its adapter becomes the adapter; else the caller has saved it. */
-  async finish(step: number, best: Best | null = null): Promise<void> {
-    if (best !== null && existsSync(this.candidate(best.step))) {
-      await rm(this.adapter(), { recursive: true, force: true });
-      await rename(this.candidate(best.step), this.adapter());
-    }
-    await this.write({ ...this.state, step, best, done: true });
-    await this.removeOld();
+  finish(step: number, best: Best | null = null): Promise<void> {
+    return this.write({ ...this.state, step, best, done: true });
   }
 
   close(): Promise<void> {
     return this.metrics.close();
   }
 
+  /** The state is what counts from the instant that its file is there; the folder follows, now or when it is next opened. */
   private async write(state: State): Promise<void> {
     await writeTextAtomically(stateFile(this.root), `${JSON.stringify(state)}\n`);
     this.state = state;
+    await settle(this.root, state);
   }
+}
 
-  /** Removes checkpoints and candidates that the state does not name. */
-  private async removeOld(): Promise<void> {
-    const { done, step, best } = this.state;
-    const kept = done
-      ? []
-      : [this.checkpoint(step), ...(best === null ? [] : [this.candidate(best.step)])].map((folder) => path.basename(folder));
-    const names = (await readdir(this.root)).filter((name) => /^(checkpoint|candidate)-/.test(name) && !kept.includes(name));
-    for (const name of names) await rm(path.join(this.root, name), { recursive: true, force: true });
+const adapter = 'adapter';
+const candidate = (step: number) => `candidate-${step}`;
+const checkpoint = (step: number) => `checkpoint-${step}`;
+
+/** Folders with weights that a state names, whole or to be made whole by `settle`. */
+const named = ({ done, step, best }: State): string[] =>
+  done ? [adapter] : [...(step === 0 ? [] : [checkpoint(step)]), ...(best === null ? [] : [candidate(best.step)])];
+
+const isBestToCome = (root: string, { done, best }: State): boolean =>
+  done && best !== null && existsSync(path.join(root, candidate(best.step)));
+
+const isThere = (root: string, state: State): boolean =>
+  isBestToCome(root, state) || named(state).every((name) => existsSync(path.join(root, name)));
+
+/** Folders with weights, under their own names and under those that they have while they are written. */
+const weights = /^\.?(?:adapter|checkpoint-\d+|candidate-\d+)(?:\.|$)/;
+
+/** Makes the best candidate of a finished training its adapter, and removes all weights that the state does not name. */
+async function settle(root: string, state: State): Promise<void> {
+  const kept = named(state);
+  try {
+    if (isBestToCome(root, state)) {
+      await rm(path.join(root, adapter), { recursive: true, force: true });
+      await rename(path.join(root, candidate(state.best!.step)), path.join(root, adapter));
+    }
+    for (const name of await readdir(root))
+      if (weights.test(name) && !kept.includes(name)) await rm(path.join(root, name), { recursive: true, force: true });
+  } catch (error) {
+    throw diskError(root, error);
   }
+}
+
+/** Removes a training. Its state goes first: without one, what is left after a kill counts for nothing. */
+export async function removeTraining(root: string): Promise<void> {
+  await rm(stateFile(root), { force: true });
+  await rm(root, { recursive: true, force: true });
 }
 
 const stateFile = (root: string) => path.join(root, 'training.json');
@@ -140,15 +164,23 @@ async function readState(root: string): Promise<State | null> {
   }
 }
 
-/** Key of the finished training in a folder, whatever it was; null when there is none. */
+/** Key of the finished training in a folder, whatever it was; null when there is none, or it was killed before its adapter got its name. */
 export async function finishedKey(root: string): Promise<string | null> {
   const state = await readState(root);
-  return state?.done === true ? state.key : null;
+  return state?.done === true && existsSync(path.join(root, adapter)) ? state.key : null;
 }
 
-/** Keeps the records up to a step. */
+/** Keeps the records up to a step, each line as it was written. */
 export async function dropAfter<T extends { step: number }>(file: string, schema: z.ZodType<T>, step: number): Promise<void> {
   const records = await readJsonl(file, schema);
-  const kept = records.filter((record) => record.step <= step);
-  if (kept.length < records.length) await writeJsonl(file, kept);
+  if (records.every((record) => record.step <= step)) return;
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw diskError(file, error);
+  });
+  // A torn end comes behind the whole lines.
+  const lines = text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .slice(0, records.length);
+  await writeTextAtomically(file, lines.flatMap((line, i) => (records[i]!.step <= step ? [`${line}\n`] : [])).join(''));
 }

@@ -25,7 +25,7 @@ import { markFinished } from '../align/shard-mark.js';
 import { categoryDigest } from '../align/spec/compile.js';
 import type { Spec } from '../align/spec/types.js';
 import { categoryOf, type StageContext } from '../align/stage.js';
-import { finishedKey } from '../align/training-folder.js';
+import { finishedKey, removeTraining } from '../align/training-folder.js';
 import type { Scorecard } from '../evals/scorecard.js';
 import { collectReport } from '../report/collect.js';
 import { buildReport } from '../report/report.js';
@@ -266,10 +266,9 @@ async function removeFrom(paths: RunPaths, stage: StageName): Promise<void> {
     report: [paths.report()],
   };
   const gone = stageNames.slice(from).flatMap((name) => files[name] ?? []);
-  const arms = await readdir(paths.file('arms')).catch(() => []);
-  const folders = { sft: 'sft', rl: 'rl', eval: 'evals' } as const;
-  for (const [name, folder] of Object.entries(folders)) {
-    if (stageNames.indexOf(name as StageName) >= from) gone.push(...arms.map((arm) => path.join(paths.file('arms'), arm, folder)));
-  }
+  const arms = (await readdir(paths.file('arms')).catch(() => [])).map((arm) => path.join(paths.file('arms'), arm));
+  for (const training of ['sft', 'rl'] as const)
+    if (stageNames.indexOf(training) >= from) for (const arm of arms) await removeTraining(path.join(arm, training));
+  if (stageNames.indexOf('eval') >= from) gone.push(...arms.map((arm) => path.join(arm, 'evals')));
   for (const file of gone) await rm(file, { recursive: true, force: true });
 }

@@ -157,6 +157,6 @@ describe('evaluateArm', () => {
   it('stops on an abort and names a line that is no answer', async () => {
     await expect(evaluateArm(evaluation(new ScriptedModel(), { signal: AbortSignal.abort() }))).rejects.toThrow(/abort/i);
     await writeFile(path.join(folder, 'evals', 'answers.jsonl'), '{"id":"x"}\n');
-    await expect(evaluateArm(evaluation(new ScriptedModel()))).rejects.toThrow(/answers\.jsonl:1: is no answer/);
+    await expect(evaluateArm(evaluation(new ScriptedModel()))).rejects.toThrow(/answers\.jsonl:1: is not a record of this version/);
   });
 });
