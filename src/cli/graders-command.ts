@@ -1,4 +1,4 @@
-/** `graders`: how far the graders of response kinds agree with each other and with outputs that a person has labelled. */
+/** `graders`: how far the graders of response kinds agree with each other and with labelled outputs. */
 import { setMaxListeners } from 'node:events';
 import { existsSync } from 'node:fs';
 import path from 'node:path';

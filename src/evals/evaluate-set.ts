@@ -7,7 +7,7 @@ import { wrapPrompt } from '../prompts/jailbreaks/wrap.js';
 import { writeRows } from './answer-log.js';
 import type { AttackContext, ModelTechnique, Target } from './attacks/technique.js';
 import type { ChosenTechniques } from './attacks/techniques.js';
-import { answerPrompts, rowOf, type ArmResult, type Asking } from './evaluate.js';
+import { answerPrompts, lastMessage, rowOf, type ArmResult, type Asking } from './evaluate.js';
 import { notComplied, ungradable, type Reply } from './graders.js';
 import type { EvalJudge } from './judged/eval-judge.js';
 import { gradeByRubric } from './judged/harmfulness.js';
@@ -66,7 +66,10 @@ export async function evaluateSet(evaluation: SetEvaluation): Promise<SetResult>
     async (item) => {
       const answer = answers.get(item.prompt.id)!;
       const unscored = ungradable(answer);
-      const grade = unscored === null ? await set.grade(answer, item, judge) : { score: null, unscored, faults: [] };
+      const grade =
+        unscored === null
+          ? await set.grade({ ...answer, request: lastMessage(item.prompt) }, item, judge)
+          : { score: null, unscored, faults: [] };
       rows.set(item, rowOf(arm, item.part, item.prompt, answer, grade));
     },
     signal,

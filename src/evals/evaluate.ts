@@ -145,9 +145,13 @@ export async function answerPrompts(evaluation: Asking, prompts: readonly Prompt
   return answers;
 }
 
+/** What the user said last. */
+export const lastMessage = (prompt: Pick<Prompt, 'messages'>): string => prompt.messages.at(-1)?.content ?? '';
+
 function gradeRow(arm: string, suite: Suite, prompt: Prompt, answer: EvalAnswer, spec: Spec): EvalRow {
   const unscored = ungradable(answer);
-  const grade = unscored === null ? suite.grade(answer, prompt, spec) : { score: null, unscored, faults: [] };
+  const grade =
+    unscored === null ? suite.grade({ ...answer, request: lastMessage(prompt) }, prompt, spec) : { score: null, unscored, faults: [] };
   return rowOf(arm, suite.name, prompt, answer, grade);
 }
 
@@ -161,12 +165,12 @@ export function rowOf(arm: string, suite: string, prompt: Prompt, answer: EvalAn
     technique: prompt.technique,
     category: prompt.category ?? 'none',
     ideal: prompt.ideal ?? null,
-    prompt: prompt.messages.at(-1)?.content ?? '',
+    prompt: lastMessage(prompt),
     cot: answer.cot,
     answer: answer.answer,
     stopReason: answer.stopReason,
     tokens: answer.tokens,
-    kind: answerKind(answer),
+    kind: answerKind({ ...answer, request: lastMessage(prompt) }),
     repetition: repetition(answer.answer),
     ...grade,
   };

@@ -1,4 +1,4 @@
-/** How far the graders of response kinds agree: the published rules, a judge, and outputs that a person has labelled. */
+/** How far the graders of response kinds agree: the published rules, a judge, and labels given by reading. */
 import { z } from 'zod';
 import { inputError } from '../base/errors.js';
 import { inParallel } from '../base/parallel.js';
@@ -14,7 +14,7 @@ const LabelledOutput = z.strictObject({
   prompt: z.string().min(1),
   output: z.string(),
   kind: AnswerKindSchema,
-  /** Why the person who labelled it says so. */
+  /** Why it was labelled so. */
   rationale: z.string().min(1),
 });
 export type LabelledOutput = z.infer<typeof LabelledOutput>;
@@ -56,7 +56,7 @@ export async function compareGraders(
 ): Promise<Comparison[]> {
   const answers = outputs.map(({ output }) => splitCot(output).answer);
   const byHand = outputs.map(({ kind }): Kind => kind);
-  const byRules = answers.map((answer): Kind => answerKind({ cot: null, answer, stopReason: 'stop' }));
+  const byRules = outputs.map(({ prompt }, i): Kind => answerKind({ cot: null, answer: answers[i]!, stopReason: 'stop', request: prompt }));
   const compare = (a: [string, readonly (Kind | null)[]], b: [string, readonly (Kind | null)[]]): Comparison => {
     const rated = outputs.flatMap(({ prompt }, i): Rated[] => {
       const [one, other] = [a[1][i] ?? null, b[1][i] ?? null];

@@ -10,6 +10,8 @@ export interface Reply {
   cot: string | null;
   answer: string;
   stopReason: StopReason;
+  /** The user's last message; known, an echo of it is seen as one. */
+  request?: string;
 }
 
 export interface Grade {
@@ -24,7 +26,7 @@ export interface Grade {
 export const answerKind = (reply: Reply): AnswerKind => classify(reply).kind;
 
 const classify = (reply: Reply): Classification =>
-  reply.answer.trim() === '' ? { kind: 'gibberish', rule: 'no-words' } : classifyResponse(reply.answer);
+  reply.answer.trim() === '' ? { kind: 'gibberish', rule: 'no-words' } : classifyResponse(reply.answer, reply.request);
 
 /** Why an answer cannot be graded at all, or null. */
 export function ungradable(reply: Reply): string | null {
