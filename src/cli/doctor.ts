@@ -1,66 +1,176 @@
-/** `doctor`: what a run needs, and whether this machine has it. */
+/** `doctor`: what a run under the given settings needs, and whether it is here. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, statfs } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { parseConfig } from '../base/config.js';
-import { dependencyError } from '../base/errors.js';
+import { Option, type Command } from 'commander';
+import type { Config } from '../base/config.js';
+import { dependencyError, inputError } from '../base/errors.js';
+import { modelRoles, serverOf } from '../base/server-settings.js';
 import { loadSpec } from '../align/spec/parse.js';
+import { namedServers } from '../engines/openai/servers.js';
+import { serviceKey } from '../engines/tinker/index.js';
+import { TinkerService } from '../engines/tinker/service.js';
+import { openCheckpoint } from '../lm/checkpoint.js';
 import { defaultModel, listModels } from '../lm/models.js';
 import { loadPrompts } from '../prompts/load.js';
 import { reasonerFolder } from './open-workbench.js';
-import { promptsFile, specFolder } from './settings.js';
+import { loadConfig, promptsFile, specFolder } from './settings.js';
 
-interface Finding {
-  what: string;
-  found: string;
-  /** Null: good. Else what to do. */
-  advice: string | null;
+/** @returns what was found. @throws with what to do about it */
+type Check = () => Promise<string> | string;
+
+/** A server that says nothing for so long, in seconds, is missing. */
+const patience = 10;
+/** A run of the demo takes about 0.2 GB, its model 0.3. */
+const leastDiskGb = 1;
+
+export function addDoctorCommand(program: Command, signal: AbortSignal): void {
+  program
+    .command('doctor')
+    .description('what a run needs, and whether it is here')
+    .argument('[config.yaml]', 'settings of the run; without it the defaults')
+    .addOption(
+      new Option('--set <setting=value>', 'change one setting; may be repeated').argParser((one, before: string[] | undefined) => [
+        ...(before ?? []),
+        one,
+      ]),
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  deliberate doctor\n  deliberate doctor my-project/config.yaml      its policy, prompts, model and servers',
+    )
+    .action(async (file: string | undefined, flags: { set?: string[] }) => doctor(await loadConfig(file, flags), signal));
 }
 
-const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-/** @throws dependency error when something that a run needs is missing */
-export async function doctor(): Promise<void> {
-  const config = parseConfig({}, 'settings');
-  const attempt = (work: () => Promise<string>) =>
-    work().then(
-      (found) => ({ found, advice: null }),
-      (error: unknown) => ({ found: 'no', advice: message(error) }),
-    );
-  const model = (await listModels()).find(({ name }) => name === defaultModel);
-  const findings: Finding[] = [
-    nodeVersion(),
-    { what: 'Cores', found: String(os.availableParallelism()), advice: null },
-    memory(config.engine.memoryGb),
-    model?.path === undefined
-      ? { what: 'Model', ...(await attempt(async () => `${defaultModel} not here yet, pip will fetch it: ${await pipVersion()}`)) }
-      : { what: 'Model', found: model.path, advice: null },
-    { what: 'Reasoner adapter', ...(await attempt(async () => reasonerFolder(config.engine) ?? 'none')) },
-    { what: 'Specification', ...(await attempt(async () => `${(await loadSpec(specFolder(config))).categories.length} categories`)) },
-    { what: 'Prompts', ...(await attempt(async () => `${(await loadPrompts(promptsFile(config))).length} prompts`)) },
-    { what: 'Working folder', ...(await attempt(writable)) },
-  ];
-  for (const { what, found, advice } of findings)
-    console.log(`${advice === null ? 'ok     ' : 'missing'}  ${what.padEnd(18)} ${found}${advice === null ? '' : `\n         ${advice}`}`);
-  const missing = findings.filter(({ advice }) => advice !== null);
-  if (missing.length > 0) throw dependencyError(`${missing.map(({ what }) => what).join(', ')}: see above.`);
+/** Prints a line for each need. @throws dependency error naming all that are missing */
+export async function doctor(config: Config, signal?: AbortSignal): Promise<void> {
+  const missing: string[] = [];
+  for (const [what, check] of Object.entries(checksOf(config, signal))) {
+    try {
+      console.log(`ok       ${what.padEnd(20)} ${await check()}`);
+    } catch (error) {
+      missing.push(what);
+      console.log(`missing  ${what.padEnd(20)} ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  if (missing.length > 0) throw dependencyError(`${missing.join(', ')}: see above.`);
 }
 
-function nodeVersion(): Finding {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const good = major > 20 || (major === 20 && minor >= 19);
-  return { what: 'Node', found: process.versions.node, advice: good ? null : 'Install Node 20.19 or later.' };
-}
-
-function memory(needed: number): Finding {
-  const total = os.totalmem() / 1e9;
+function checksOf(config: Config, signal: AbortSignal | undefined): Record<string, Check> {
+  const { engine } = config;
+  const sections = modelRoles.map((role) => [role, { ...config[role], patienceSeconds: patience }] as const);
+  const asked = sections.filter(([role]) => serverOf(config[role]) !== null);
   return {
-    what: 'Memory',
-    found: `${total.toFixed(1)} GB`,
-    advice: total >= needed + 1 ? null : `Training takes up to ${needed} GB by default; set engine.memoryGb lower.`,
+    Node: nodeVersion,
+    Cores: () => String(os.availableParallelism()),
+    Memory: () => memory(engine.memoryGb),
+    Disk: disk,
+    'Working folder': writable,
+    'ONNX Runtime': computes,
+    DuckDB: queries,
+    ...(engine.kind === 'embedded'
+      ? { Model: () => model(engine.model), 'Reasoner adapter': () => reasonerFolder(engine) ?? 'none' }
+      : { 'Training service': () => trainingService(engine, signal) }),
+    Specification: async () => `${(await loadSpec(specFolder(config))).categories.length} categories`,
+    Prompts: async () => `${(await loadPrompts(promptsFile(config))).length} prompts`,
+    ...Object.fromEntries(
+      asked.map(([role, section]): [string, Check] => [
+        `Server: ${role}`,
+        async () => {
+          const servers = namedServers({ sections: { [role]: section }, say: () => undefined, ...(signal && { signal }) });
+          try {
+            await servers.byRole[role]!.open();
+            const { model: name, baseUrl } = serverOf(section)!;
+            return `${name} on ${baseUrl} answers`;
+          } finally {
+            await servers.close();
+          }
+        },
+      ]),
+    ),
   };
+}
+
+function nodeVersion(): string {
+  const { node } = process.versions;
+  const [major = 0, minor = 0] = node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19)) throw dependencyError(`${node} is too old. Install Node 20.19 or later.`);
+  return node;
+}
+
+function memory(needed: number): string {
+  const total = os.totalmem() / 1e9;
+  if (total < needed + 1)
+    throw dependencyError(
+      `${total.toFixed(1)} GB, and training may take ${needed} GB: set engine.memoryGb lower (--set engine.memoryGb=…).`,
+    );
+  return `${total.toFixed(1)} GB`;
+}
+
+async function disk(): Promise<string> {
+  const { bavail, bsize } = await statfs(process.cwd());
+  const free = (bavail * bsize) / 1e9;
+  if (free < leastDiskGb)
+    throw dependencyError(`${free.toFixed(1)} GB free here; a run needs ${leastDiskGb} GB. Make room, or use another disk.`);
+  return `${free.toFixed(1)} GB free`;
+}
+
+async function writable(): Promise<string> {
+  const folder = await mkdtemp(path.join(process.cwd(), '.deliberate-')).catch((error) => {
+    throw dependencyError(`${process.cwd()} cannot be written to. Change to a folder of your own.`, error);
+  });
+  await rm(folder, { recursive: true });
+  return process.cwd();
+}
+
+const reinstall = 'Install the package again on this machine (`npm ci`); its binaries are for Linux, macOS and Windows on x64 and arm64.';
+
+/** One product on the runtime that the embedded engine computes with. */
+async function computes(): Promise<string> {
+  try {
+    const [{ Graph }, { Session }] = await Promise.all([import('../tensor/graph.js'), import('../tensor/session.js')]);
+    const graph = new Graph();
+    const x = graph.input('x', 'float32', [1, 2]);
+    graph.output(graph.apply('linear', [x, graph.weight('w', new Float32Array([2, 3]), [1, 2])]), 'y');
+    const session = await Session.create(graph, { threads: 1 });
+    const y = (await session.run(new Map([['x', new Float32Array([1, 1])]]), {})).get('y')?.[0];
+    await session.close();
+    if (y !== 5) throw new Error(`2 + 3 came out as ${String(y)}`);
+    return 'computes';
+  } catch (error) {
+    throw dependencyError(`cannot be used (${error instanceof Error ? error.message : String(error)}). ${reinstall}`, error);
+  }
+}
+
+/** What `view` queries a run with. */
+async function queries(): Promise<string> {
+  try {
+    const { DuckDBInstance } = await import('@duckdb/node-api');
+    const instance = await DuckDBInstance.create(':memory:');
+    instance.closeSync();
+    return 'opens (for `deliberate view`)';
+  } catch (error) {
+    throw dependencyError(`cannot be used (${error instanceof Error ? error.message : String(error)}). ${reinstall}`, error);
+  }
+}
+
+async function model(name: string): Promise<string> {
+  const listed = (await listModels()).find((one) => one.name === name || one.name.startsWith(`${name}@`));
+  const file = listed?.path ?? (existsSync(name) ? path.resolve(name) : undefined);
+  if (file !== undefined) {
+    const checkpoint = await openCheckpoint(file);
+    await checkpoint.close();
+    return file;
+  }
+  if (name === defaultModel) return `${name} is not here yet, pip will fetch it: ${await pipVersion()}`;
+  if (!/^[\w.-]+\/[\w.-]+(@.+)?$/.test(name) || name.endsWith('.gguf'))
+    throw inputError(
+      `engine.model: there is no ${name}. Give ${defaultModel}, a .gguf file, a Hugging Face folder, or org/name of the hub.`,
+    );
+  return `${name} is not here yet; the hub is asked for it when it is needed`;
 }
 
 async function pipVersion(): Promise<string> {
@@ -75,10 +185,13 @@ async function pipVersion(): Promise<string> {
   );
 }
 
-async function writable(): Promise<string> {
-  const folder = await mkdtemp(path.join(process.cwd(), '.deliberate-')).catch((error) => {
-    throw dependencyError(`${process.cwd()} cannot be written to. Change to a folder of your own.`, error);
-  });
-  await rm(folder, { recursive: true });
-  return process.cwd();
+async function trainingService({ baseUrl = '', apiKeyEnv }: Config['engine'], signal: AbortSignal | undefined): Promise<string> {
+  const key = serviceKey(apiKeyEnv, baseUrl.startsWith('https:'));
+  const service = new TinkerService({ baseUrl, ...key, patience: patience * 1000, signal });
+  try {
+    await service.openSession();
+    return `${service.name} answers`;
+  } finally {
+    await service.close();
+  }
 }

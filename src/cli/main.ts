@@ -7,7 +7,7 @@ import { DeliberateError, exitCodes } from '../base/errors.js';
 import { readRunFile, RunPaths, stageNames, type StageName } from '../base/run-folder.js';
 import { chatCommand } from './chat.js';
 import { addCostCommand } from './cost-command.js';
-import { doctor } from './doctor.js';
+import { addDoctorCommand } from './doctor.js';
 import { addSuiteOptions, evalSuite, type SuiteFlags } from './eval-command.js';
 import { addExportCommand } from './export-command.js';
 import { addGradersCommand } from './graders-command.js';
@@ -254,7 +254,7 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
       for (const { path: name, value, meaning } of settingsList())
         console.log(`${`${name}: ${JSON.stringify(value) ?? '–'}`.padEnd(44)} ${meaning}`);
     });
-  program.command('doctor').description('what a run needs, and whether it is here').action(doctor);
+  addDoctorCommand(program, signal);
   throwInsteadOfExit(program);
   return program;
 }

@@ -48,7 +48,7 @@ export async function openTinkerWorkbench(options: TinkerOptions): Promise<Tinke
   const secure = baseUrl.startsWith('https:');
   const service = new TinkerService({
     baseUrl,
-    ...keyOf(options.apiKeyEnv, secure),
+    ...serviceKey(options.apiKeyEnv, secure),
     maxConcurrency,
     ...(options.timeoutSeconds !== undefined && { timeout: options.timeoutSeconds * 1000 }),
     ...(options.patienceSeconds !== undefined && { patience: options.patienceSeconds * 1000 }),
@@ -97,7 +97,8 @@ export async function openTinkerWorkbench(options: TinkerOptions): Promise<Tinke
   }
 }
 
-function keyOf(named: string | undefined, secure: boolean): { apiKey: string | undefined; apiKeyEnv: string | undefined } {
+/** The key for a service, out of the environment. @throws input error when the variable is not set */
+export function serviceKey(named: string | undefined, secure: boolean): { apiKey: string | undefined; apiKeyEnv: string | undefined } {
   const apiKeyEnv = named ?? (secure ? defaultKeyEnv : undefined);
   const apiKey = apiKeyEnv === undefined ? undefined : process.env[apiKeyEnv]?.trim();
   if (apiKeyEnv !== undefined && !apiKey)
