@@ -7,7 +7,6 @@ import { InvalidArgumentError } from 'commander';
 import path from 'node:path';
 import { dependencyError, inputError } from '../base/errors.js';
 import { loadSpec } from '../align/spec/parse.js';
-import { createViewer } from '../view/server.js';
 import { configOfRun, specFolder } from './settings.js';
 
 const portNumber = (text: string): number => {
@@ -38,6 +37,8 @@ export function addViewCommand(program: Command, signal: AbortSignal): void {
 export async function viewCommand(root: string, port: number, signal: AbortSignal): Promise<void> {
   if (!['run.yaml', 'prompts.jsonl', 'completions.jsonl', 'arms'].some((name) => existsSync(path.join(root, name))))
     throw inputError(`${root}: holds no run. Give the folder of a run, or make one with \`deliberate demo\`.`);
+  // Here and not above: its database is a large binary that no other command needs.
+  const { createViewer } = await import('../view/server.js');
   const viewer = await createViewer(root, await loadSpec(specFolder(await configOfRun(root, undefined, {}))));
   try {
     await viewer.app.listen({ host: '127.0.0.1', port }).catch((error: NodeJS.ErrnoException) => {
