@@ -68,6 +68,44 @@ describe('what is refused', () => {
     expect([unknown.status, await unknown.json()]).toMatchObject([404, { error: { type: 'invalid_request_error' } }]);
   });
 
+  it('paths that lead out: there are no files behind any address', async () => {
+    const { server } = await start([served(model)]);
+    for (const path of [
+      '/v1/models/../../../../etc/passwd',
+      '/v1/models/..%2f..%2f..%2f..%2fetc%2fpasswd',
+      '/v1/models/%252e%252e/package.json',
+      '/v1/models//etc/passwd',
+      '/../package.json',
+      '/metrics/../../package.json',
+    ]) {
+      const answer = await server.app.inject({ url: path, headers: { host: '127.0.0.1' } });
+      expect([answer.statusCode, answer.json()], path).toMatchObject([404, { error: { type: 'invalid_request_error' } }]);
+      expect(answer.body, path).not.toMatch(/root:|"version"/);
+    }
+  });
+
+  it('requests of other pages, whatever their kind', async () => {
+    const unasked = handModel(() => ['y']);
+    const { server } = await start([served(unasked)]);
+    for (const headers of [
+      { origin: 'https://evil.example' },
+      { origin: 'null' },
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+    ])
+      for (const method of ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS'] as const)
+        for (const url of ['/v1/chat/completions', '/v1/models', '/metrics', '/healthz']) {
+          const answer = await server.app.inject({
+            method,
+            url,
+            headers: { host: '127.0.0.1', ...headers } as Record<string, string>,
+            payload: method === 'POST' ? good : '',
+          });
+          expect([answer.statusCode, answer.headers['access-control-allow-origin']], `${method} ${url}`).toEqual([403, undefined]);
+        }
+    expect(unasked.asked).toHaveLength(0);
+  });
+
   it('a name in Host that is not its own, and other web pages', async () => {
     const { address } = await start([served(model)]);
     const status = (headers: Record<string, string>, path = '/v1/models') =>

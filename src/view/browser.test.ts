@@ -1,43 +1,38 @@
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+/** The viewer in a real browser: by keyboard, in both colour schemes, on a narrow screen, live, and against other sites. */
+import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readJsonl } from '../base/jsonl.js';
+import { chromiumAdvice, chromiumFile, openChromium, openTab, overflow } from '../report/chromium.js';
 import { madeSpec, writeMadeRun } from './made-run.js';
 import { Override } from './overrides.js';
 import { createViewer, type Viewer } from './server.js';
 
-const found = [process.env['CHROMIUM'], '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-  (file) => file !== undefined && existsSync(file),
-);
-const hostile = `<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'"><svg onload=window.hacked=1></textarea>{{7*7}}\u202etxt.exe\u0007 [X"><b>1] javascript:window.hacked=1`;
-const advice = found === undefined ? ' (skipped: no Chromium here; `apt-get install chromium`, or name one in CHROMIUM)' : '';
+/** Texts as models write them when they go wrong. */
+const odd = () => ` <b>bold</b> & "so"\u202etxt.exe\u0007 ${'long'.repeat(60)}`;
 
-describe.skipIf(found === undefined)(`the page${advice}`, () => {
+describe.skipIf(chromiumFile === undefined)(`the page${chromiumAdvice}`, () => {
   let root: string;
   let viewer: Viewer;
   let base: string;
   let browser: Browser;
-  const problems: string[] = [];
+  let problems: string[] = [];
 
   beforeAll(async () => {
     root = await mkdtemp(path.join(os.tmpdir(), 'deliberate-browser-'));
-    await writeMadeRun(root, { completions: 240, evals: 40, rollouts: 8, hostile });
+    await writeMadeRun(root, { completions: 240, evals: 40, rollouts: 8, text: odd });
     viewer = await createViewer(root, madeSpec);
     await viewer.app.listen({ host: '127.0.0.1', port: 0 });
     base = `http://127.0.0.1:${(viewer.app.server.address() as AddressInfo).port}`;
-    browser = await chromium.launch({
-      executablePath: found!,
-      args: ['--no-sandbox', '--host-resolver-rules=MAP evil.example 127.0.0.1'],
-    });
+    browser = await openChromium();
     await viewer.store.whenReady();
   }, 300_000);
   beforeEach(() => {
-    problems.length = 0;
+    problems = [];
   });
   afterAll(async () => {
     await browser?.close();
@@ -45,15 +40,10 @@ describe.skipIf(found === undefined)(`the page${advice}`, () => {
     await rm(root, { recursive: true, force: true });
   });
 
-  /** A tab that notes every error that a browser would show. */
   async function tab(options: BrowserContextOptions = {}): Promise<Page> {
-    const page = await (await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })).newPage();
-    page.setDefaultTimeout(60_000);
-    page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') problems.push(`${page.url()}: ${message.text()}`);
-    });
-    page.on('pageerror', (error) => problems.push(`${page.url()}: ${error.stack}`));
-    return page;
+    const opened = await openTab(browser, [base], options);
+    problems = opened.problems;
+    return opened.page;
   }
   /** Waits until the page shows what its address says. */
   const settled = (page: Page, address: string) => page.waitForSelector(`body[data-ready="${address}"]`);
@@ -73,18 +63,14 @@ describe.skipIf(found === undefined)(`the page${advice}`, () => {
     '/trace?key=eval/sft/forbidden-plain/e1',
   ];
 
-  it('shows whatever a model or a user wrote as text, without an error in the console', async () => {
+  it('shows texts as they are, marks what would hide or reorder them, and says what the judge in RL saw', async () => {
     const page = await tab();
-    for (const address of pages) {
-      await open(page, address);
-      expect(await page.evaluate('window.hacked'), address).toBeUndefined();
-      expect(await page.locator('main img, main script, main iframe, main svg[onload], main b:text-is("1]")').count(), address).toBe(0);
-    }
     await open(page, '/trace?key=rollout/r0');
     const text = await page.locator('.reading').innerText();
-    expect(text).toContain('<img src=x onerror="window.hacked=1">');
-    expect(text).toContain('‹U+202E›txt.exe␇');
+    expect(text).toContain('<b>bold</b> & "so"‹U+202E›txt.exe␇');
     expect(text).toContain('The judge in RL saw only this');
+    expect(await page.locator('.part.unseen').innerText()).toContain('Decision: refuse');
+    expect(await page.locator('.part.seen', { hasText: 'Decision:' }).count()).toBe(0);
     expect(problems).toEqual([]);
     await page.context().close();
   }, 300_000);
@@ -96,15 +82,13 @@ describe.skipIf(found === undefined)(`the page${advice}`, () => {
       const page = await tab({ colorScheme, viewport: { width: 360, height: 740 } });
       for (const address of pages) {
         await open(page, address);
-        expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), `${address} ${colorScheme}`).toBeLessThanOrEqual(
-          0,
-        );
+        expect(await overflow(page), `${address} ${colorScheme}`).toBeLessThanOrEqual(0);
       }
       seen.push(await background(page));
+      expect(problems).toEqual([]);
       await page.context().close();
     }
     expect(seen[0]).not.toBe(seen[1]);
-    expect(problems).toEqual([]);
   }, 300_000);
 
   it('is walked with the keyboard alone: list, trace, verdict, back, search', async () => {
@@ -127,10 +111,11 @@ describe.skipIf(found === undefined)(`the page${advice}`, () => {
     await page.keyboard.press('-');
     await page.waitForSelector('#bad[aria-pressed=true]');
     expect(await readJsonl(path.join(root, 'overrides.jsonl'), Override)).toMatchObject([{ record: key, verdict: 0 }]);
-    // A cited clause takes the focus and lights up beside the text.
-    await page.locator('mark').first().focus();
+    // A cited clause is reached by Tab, and lights up beside the text.
+    await page.evaluate('document.activeElement?.blur()');
+    for (let i = 0; i < 30 && (await page.locator('mark:focus').count()) === 0; i++) await page.keyboard.press('Tab');
     expect(await page.locator('.clause.lit').count()).toBe(1);
-    await page.locator('body').press('u');
+    await page.keyboard.press('u');
     await page.waitForSelector('.records tbody tr');
     await page.keyboard.press('/');
     await page.keyboard.type('treaty');
@@ -140,8 +125,20 @@ describe.skipIf(found === undefined)(`the page${advice}`, () => {
     await page.keyboard.press('Escape');
     await page.keyboard.press('n');
     await page.waitForURL(/offset=50/);
+    await drawn(page);
     await page.keyboard.press('?');
     await page.waitForSelector('#help[open]');
+    await page.keyboard.press('Escape');
+    await page.waitForSelector('#help:not([open])', { state: 'attached' });
+    await page.keyboard.press('3');
+    await settled(page, '/compare');
+    await page.keyboard.press('j');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.trace');
+    await page.keyboard.press('4');
+    await settled(page, '/spec');
+    await page.keyboard.press('j');
+    expect(await page.locator('.entry:focus .code').innerText()).toBe('V1');
     expect(problems).toEqual([]);
     await page.context().close();
   }, 300_000);
@@ -166,21 +163,61 @@ describe.skipIf(found === undefined)(`the page${advice}`, () => {
     await page.context().close();
   }, 300_000);
 
-  it('gives nothing to another site: not by a name pointed here, not by a request from elsewhere', async () => {
+  it('shows what the run writes meanwhile', async () => {
+    const page = await tab();
+    await open(page, '/records?source=generate');
+    expect(await page.locator('.status').innerText()).toContain('of 240 records');
+    const file = path.join(root, 'completions.jsonl');
+    const [line] = (await readFile(file, 'utf8')).split('\n');
+    await appendFile(file, `${line!.replace('"id":"c0"', '"id":"later"')}\n`);
+    await page.waitForSelector('.status:has-text("of 241 records")');
+    expect(problems).toEqual([]);
+    await page.context().close();
+  }, 300_000);
+
+  it('gives nothing to another site but the way here: not by a name pointed here, not by a request from elsewhere', async () => {
     const page = await (await browser.newContext()).newPage();
     const rebound = await page.goto(`${base.replace('127.0.0.1', 'evil.example')}/api/records`);
     expect(rebound?.status()).toBe(403);
-    const evil = http.createServer((_, response) => response.setHeader('content-type', 'text/html').end('<title>evil</title>'));
+    expect((await page.goto(`${base.replace('127.0.0.1', 'evil.example')}/`))?.status()).toBe(403);
+    const link = `${base}/trace?key=completion/c2`;
+    const evil = http.createServer((_, response) =>
+      response.setHeader('content-type', 'text/html').end(`<title>evil</title><a href="${link}">look</a><iframe src="${link}"></iframe>`),
+    );
     await new Promise<void>((resolve) => evil.listen(0, '127.0.0.1', resolve));
+    const { port } = evil.address() as AddressInfo;
+    const overrides = async () => (await readJsonl(path.join(root, 'overrides.jsonl'), Override)).length;
     try {
-      await page.goto(`http://evil.example:${(evil.address() as AddressInfo).port}/`);
-      const before = (await readJsonl(path.join(root, 'overrides.jsonl'), Override)).length;
-      const reached = await page.evaluate(
-        `Promise.all([fetch('${base}/api/records').then(r => r.text(), () => 'refused'),
-          fetch('${base}/api/overrides', {method: 'POST', mode: 'no-cors', body: '{"record":"completion/c2","verdict":1}'}).then(r => r.type, () => 'refused')])`,
-      );
-      expect((await readJsonl(path.join(root, 'overrides.jsonl'), Override)).length).toBe(before);
-      expect(reached).toEqual(['refused', 'refused']);
+      const before = await overrides();
+      // Another port of this machine is another site as well.
+      for (const host of ['evil.example', 'localhost', '127.0.0.1']) {
+        await page.goto(`http://${host}:${port}/`);
+        const body = `{"record":"completion/c2","verdict":1,"answerDigest":"${'0'.repeat(64)}"}`;
+        const reached = await page.evaluate(
+          `Promise.all([
+            fetch('${base}/api/records').then(r => r.text(), () => 'refused'),
+            fetch('${base}/api/records', {mode: 'no-cors'}).then(r => r.type, () => 'refused'),
+            fetch('${base}/api/overrides', {method: 'POST', mode: 'no-cors', body: '${body}'}).then(r => r.type, () => 'refused'),
+            fetch('${base}/api/overrides', {method: 'POST', headers: {'content-type': 'application/json', 'x-deliberate-token': '${viewer.token}'}, body: '${body}'})
+              .then(r => r.text(), () => 'refused'),
+            new Promise(done => { const one = new Image(); one.onload = () => done('loaded'); one.onerror = () => done('refused'); one.src = '${base}/page/icon.svg'; }),
+          ])`,
+        );
+        expect(reached, host).toEqual(['refused', 'refused', 'refused', 'refused', 'refused']);
+        expect(await page.frameLocator('iframe').locator('.trace, header.top').count(), host).toBe(0);
+        // A form needs no leave to be sent.
+        await page.evaluate(
+          `document.body.insertAdjacentHTML('beforeend', '<form method=post enctype="text/plain" action="${base}/api/overrides"><input name="a"></form>'), setTimeout(() => document.forms[0].submit())`,
+        );
+        await page.waitForURL(`${base}/api/overrides`);
+        expect(await page.locator('body').innerText()).toContain('not answered');
+      }
+      expect(await overrides()).toBe(before);
+      await page.goto(`http://evil.example:${port}/`);
+      await page.click('a');
+      await page.waitForSelector('.trace');
+      expect(page.url()).toBe(link);
+      expect(await page.evaluate('window.opener')).toBeNull();
     } finally {
       evil.closeAllConnections();
       evil.close();

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -153,6 +153,36 @@ describe('the overview', () => {
     expect(stage.report).toMatchObject({ state: 'to come' });
     expect(run.writer).toBe(false);
     expect(run.unreadable).toEqual([]);
+  });
+
+  it('has a chart for each metric with a line an arm, each step once, and what was alarming', async () => {
+    const folder = path.join(root, 'arms', 'answer-only', 'sft');
+    await mkdir(folder, { recursive: true });
+    const metrics = [
+      { step: 1, loss: 2, gradNorm: 0 },
+      { step: 2, loss: 9 },
+      { step: 2, loss: 1, alarms: ['grows'] },
+    ];
+    await writeFile(path.join(folder, 'metrics.jsonl'), `${metrics.map((one) => JSON.stringify(one)).join('\n')}\n{"step": 3, "lo`);
+    const { charts, alarms } = await json('/api/overview');
+    expect(charts).toEqual([
+      {
+        stage: 'sft',
+        title: 'Loss',
+        ticks: [1, 1.25, 1.5, 1.75, 2],
+        curves: [
+          {
+            arm: 'answer-only',
+            points: [
+              [1, 2],
+              [2, 1],
+            ],
+          },
+        ],
+      },
+      { stage: 'sft', title: 'Gradient norm', ticks: [0, 0.25, 0.5, 0.75, 1], curves: [{ arm: 'answer-only', points: [[1, 0]] }] },
+    ]);
+    expect(alarms).toEqual([{ arm: 'answer-only', step: 2, text: 'grows' }]);
   });
 });
 

@@ -59,12 +59,16 @@ async function show(why) {
     else link.removeAttribute('aria-current');
   }
   const focused = focusKey(document.activeElement);
+  const address = location.pathname + location.search;
+  /** Another address was gone to meanwhile: what this one has to show or say is no longer asked for. */
+  const isLeft = () => address !== location.pathname + location.search;
   try {
     await current.view.update(Object.fromEntries(new URLSearchParams(location.search)), why);
-    document.body.dataset['ready'] = `${location.pathname}${location.search}`;
+    if (isLeft()) return;
+    document.body.dataset['ready'] = address;
     if (focused !== null && document.activeElement === document.body) refocus(focused);
   } catch (error) {
-    if (/** @type {Error} */ (error).name === 'AbortError') return;
+    if (/** @type {Error} */ (error).name === 'AbortError' || isLeft()) return;
     if (why === 'address')
       main.replaceChildren(h('p', { class: 'problem', role: 'alert' }, error instanceof Error ? error.message : String(error)));
     if (why === 'address') current = null;

@@ -1,0 +1,84 @@
+/** report.html in a real browser: no error, by keyboard, in both colour schemes, on a narrow screen. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { chromiumAdvice, chromiumFile, openChromium, openTab, overflow } from './chromium.js';
+import { buildReport } from './report.js';
+import { sampleReportData } from './sample-data.js';
+
+describe.skipIf(chromiumFile === undefined)(`the report in a browser${chromiumAdvice}`, () => {
+  let folder: string;
+  let address: string;
+  let browser: Browser;
+  beforeAll(async () => {
+    folder = await mkdtemp(path.join(os.tmpdir(), 'deliberate-report-'));
+    const file = path.join(folder, 'report.html');
+    address = pathToFileURL(file).href;
+    const longWord = ' unbroken'.padEnd(400, 'n');
+    await writeFile(file, buildReport(sampleReportData(longWord)));
+    browser = await openChromium();
+  }, 300_000);
+  afterAll(async () => {
+    await browser?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('fits both colour schemes and a narrow screen, with everything unfolded, and asks for nothing', async () => {
+    const seen: unknown[] = [];
+    for (const colorScheme of ['light', 'dark'] as const) {
+      for (const width of [360, 1280]) {
+        const { page, problems } = await openTab(browser, [address], { colorScheme, viewport: { width, height: 800 } });
+        await page.goto(address);
+        await page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))");
+        expect(await overflow(page), `${colorScheme} ${width}`).toBeLessThanOrEqual(0);
+        if (width === 360) seen.push(await page.evaluate('getComputedStyle(document.body).backgroundColor'));
+        expect(problems).toEqual([]);
+        await page.context().close();
+      }
+    }
+    expect(seen[0]).not.toBe(seen[1]);
+  }, 300_000);
+
+  it('is read with the keyboard alone: the wide table scrolls, what is folded unfolds', async () => {
+    const { page, problems } = await openTab(browser, [address], { viewport: { width: 360, height: 800 } });
+    await page.goto(address);
+    await page.keyboard.press('Tab');
+    const focused = () => page.evaluate('document.activeElement.className || document.activeElement.localName') as Promise<string>;
+    expect(await focused()).toBe('scroll');
+    await page.keyboard.press('ArrowRight');
+    await page.waitForFunction("document.querySelector('.scroll').scrollLeft > 0");
+    const open = () => page.locator('details[open]').count();
+    expect(await open()).toBe(0);
+    for (let i = 0; i < 3; i++) {
+      await page.keyboard.press('Tab');
+      expect(await focused()).toBe('summary');
+      await page.keyboard.press('Enter');
+    }
+    expect(await open()).toBe(3);
+    expect(problems).toEqual([]);
+    await page.context().close();
+  }, 300_000);
+
+  it('names the arms beside their points where these coincide', async () => {
+    const data = sampleReportData();
+    for (const result of data.scorecard.results) Object.assign(result, { estimate: 0, low: 0, high: 0.3 });
+    const { page } = await openTab(browser, [address]);
+    await page.setContent(buildReport(data));
+    const boxes = await page.locator('.pareto .name, .pareto .tick').evaluateAll((list) =>
+      (list as unknown as { getBoundingClientRect(): Record<'x' | 'y' | 'right' | 'bottom', number> }[]).map((one) => {
+        const { x, y, right, bottom } = one.getBoundingClientRect();
+        return [x, y, right, bottom];
+      }),
+    );
+    expect(boxes.length).toBeGreaterThan(10);
+    // Names are set tightly; what counts is that no two lie on the same line.
+    const apart = ([x, y, right, bottom]: number[], other: number[]) =>
+      right! <= other[0]! || other[2]! <= x! || bottom! - 4 <= other[1]! || other[3]! - 4 <= y!;
+    for (const [i, box] of boxes.entries())
+      for (const other of boxes.slice(i + 1)) expect(apart(box, other), `${box} and ${other}`).toBe(true);
+    await page.context().close();
+  }, 300_000);
+});
