@@ -11,6 +11,7 @@ import { RunPaths } from '../base/run-folder.js';
 import { createEmbeddedEngine } from '../engines/embedded/index.js';
 import { readAdapter } from '../lm/peft.js';
 import { writeSpellingModel } from '../lm/spelling-model.js';
+import { sampleReportData } from '../report/sample-data.js';
 import { exportRun, type ExportOptions } from './export-run.js';
 import { goTemplate } from './ollama.js';
 
@@ -75,6 +76,25 @@ describe('exported models', () => {
       expect(card).toContain('| refunds | `r1` |');
       expect(card).toContain('This arm has not been evaluated');
       expect(card).not.toContain(home);
+    }
+  });
+
+  it('say in the card how good the arm is beside the base, with intervals, and how much was left unscored', async () => {
+    const { scorecard, funnel } = sampleReportData();
+    const paths = new RunPaths(root);
+    await writeFile(paths.scorecard(), JSON.stringify(scorecard));
+    await writeFile(paths.funnel(), JSON.stringify(funnel));
+    try {
+      const card = await readFile(path.join((await start('peft')).folder, 'README.md'), 'utf8');
+      expect(card).toContain('| suite | metric | base | sft |');
+      for (const { title, metric } of scorecard.suites) expect(card).toContain(`| ${title} | ${metric} | `);
+      expect(card).toMatch(
+        /\| Forbidden, plain \| [^|]+ \| \.\d\d \(\.\d\d–\.\d\d, n = 24, 1 unscored\) \| \.\d\d \(\.\d\d–[.1]\d+, n = 24\) \|/,
+      );
+      expect(card).toContain('Prompts 420 → Completions 1680 →');
+    } finally {
+      await rm(paths.scorecard());
+      await rm(paths.funnel());
     }
   });
 
