@@ -9,6 +9,7 @@ export default defineConfig({
       'src/**/*.test.ts',
       'recipes/**/*.test.ts',
       'scripts/**/*.test.ts',
+      'integration/**/*.test.ts',
       'bench/**/*.test.ts',
       'faults/**/*.test.ts',
       'examples/**/*.test.ts',

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from inspect_ai.log import list_eval_logs, read_eval_log
 
+from export_fixture import say_versions
+
+say_versions("inspect-ai")
 folder = Path(sys.argv[1])
 listed = list_eval_logs(str(folder))
 logs = [read_eval_log(info) for info in listed]

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 
-from export_fixture import ROOT, export, make_run
+from export_fixture import ROOT, export, make_run, say_versions
 
 RECORDER = f"""#!{sys.executable}
 import json, os, sys
@@ -61,6 +61,10 @@ def main() -> None:
     parser.add_argument("--openrlhf", type=Path, required=True)
     parser.add_argument("--verl", type=Path, required=True)
     options = parser.parse_args()
+    say_versions("hydra-core")
+    for package, unpacked in (("openrlhf", options.openrlhf), ("verl", options.verl)):
+        for info in unpacked.glob(f"{package}-*.dist-info"):
+            print(package, info.name.removesuffix(".dist-info").split("-")[1])
     with tempfile.TemporaryDirectory() as name:
         _, run = make_run(Path(name), "llama-tied")
 

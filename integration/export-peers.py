@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
-from export_fixture import ROOT, export, make_run
+from export_fixture import ROOT, export, make_run, say_versions
 
 FIXTURES = ["llama-tied", "llama-untied", "qwen2", "qwen3", "llama3-rope"]
 # What transformers does not read out of GGUF: a head size other than 128 (qwen3), the stretching of rotary frequencies.
@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("--fixtures", nargs="*", default=FIXTURES)
     arguments = parser.parse_args()
     cli = arguments.cli
+    say_versions("torch", "transformers", "peft", "gguf")
     with tempfile.TemporaryDirectory() as name:
         for fixture in arguments.fixtures:
             print(fixture)

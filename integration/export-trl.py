@@ -16,7 +16,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from export_fixture import ROOT, export, make_run
+from export_fixture import ROOT, export, make_run, say_versions
 
 seen = []
 
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--cli", type=Path, default=ROOT / "dist/src/cli/main.js")
     parser.add_argument("--steps", default="5")
     options = parser.parse_args()
+    say_versions("torch", "transformers", "peft", "trl", "datasets")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Judge)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as name:

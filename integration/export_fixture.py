@@ -1,4 +1,5 @@
 """A run folder around one of fixtures/'s tiny models, and the exports of it: what the checks in this folder begin with."""
+import importlib.metadata
 import json
 import shutil
 import subprocess
@@ -10,6 +11,12 @@ TEMPLATE = (
     "{% for m in messages %}{{ '<|' + m.role + '|>' + m.content + '<|im_end|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
+
+
+def say_versions(*packages: str) -> None:
+    """For the record that `npm run integration` keeps."""
+    for package in packages:
+        print(f"{package} {importlib.metadata.version(package)}", flush=True)
 
 
 def spelling_tokenizer() -> dict:
