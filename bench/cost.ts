@@ -3,13 +3,10 @@ import { parseArgs } from 'node:util';
 import { parseConfig, type Config } from '../src/base/config.js';
 import { duration } from '../src/base/progress.js';
 import { costAtScale, specFacts } from '../src/cli/cost-command.js';
-import { estimateCost, moneyText, totalMoney, type CostFacts, type StageCost } from '../src/cli/cost.js';
+import { estimateCost, measuredDemo, moneyText, totalMoney, type CostFacts, type StageCost } from '../src/cli/cost.js';
 import { fillScalePage, markdownTable } from './scale-page.js';
 
 const sizes = [1e3, 1e4, 1e5, 1e6, 1e7];
-
-/** What the demo took, seed 0, on two cores at 90 GFLOP/s, s: docs/LOG.md, entry 28; SFT and RL from the seconds in its metrics. */
-const demo: Record<string, number> = { generate: 180, judge: 360, sft: 126, rl: 247, eval: 120 };
 
 interface Example {
   title: string;
@@ -92,7 +89,7 @@ export async function checkTable(): Promise<string> {
   const costs = await demoEstimate();
   const rows = stages.concat('eval').map((stage) => {
     const { seconds, calls, prefilled, sampled, trained } = costs.find((cost) => cost.stage === stage)!;
-    const measured = demo[stage]!;
+    const measured = measuredDemo[stage]!;
     return [
       stage,
       count(calls),

@@ -12,6 +12,9 @@
 // The whole method.
 export { run, type LibraryRun } from './cli/library.js';
 export { runStages, writeReport, type RunOptions, type RunResult } from './cli/run.js';
+/** `runStages` with `shard` on several machines, then this. */
+export { mergeShards, type Merged } from './align/merge-shards.js';
+export { parseShard, type Shard } from './base/shard.js';
 export { parseConfig, settingsList, type Config } from './base/config.js';
 export { createProgress, silent, type Progress } from './base/progress.js';
 export { stageNames, type StageName } from './base/run-folder.js';

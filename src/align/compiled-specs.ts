@@ -18,17 +18,18 @@ export const specsOf = (
   });
 
 export class CompiledSpecs {
-  private readonly texts = new Map<string, { text: string; tokens: number }>();
+  private readonly texts = new Map<string, { text: string; tokens: number; digest: string }>();
 
   constructor(
     readonly spec: Spec,
     readonly options: Pick<CompileOptions, 'maxTokens' | 'parts' | 'countTokens' | 'summaries'>,
   ) {}
 
-  private compiled(category: string): { text: string; tokens: number } {
+  private compiled(category: string): { text: string; tokens: number; digest: string } {
     let compiled = this.texts.get(category);
     if (compiled === undefined) {
-      compiled = compileSpec(this.spec, category, this.options);
+      const { text, tokens } = compileSpec(this.spec, category, this.options);
+      compiled = { text, tokens, digest: contentId('spec', text) };
       this.texts.set(category, compiled);
     }
     return compiled;
@@ -38,7 +39,7 @@ export class CompiledSpecs {
   text = (category: string): string => this.compiled(category).text;
   tokens = (category: string): number => this.compiled(category).tokens;
   /** What records that were made under this text depend on. */
-  digest = (category: string): string => contentId('spec', this.text(category));
+  digest = (category: string): string => this.compiled(category).digest;
   /** The summaries of all categories, principles and styles: no detail. */
   summary = (): string => compileSummary(this.spec);
 }

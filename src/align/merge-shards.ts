@@ -11,6 +11,7 @@ import { RunPaths } from '../base/run-folder.js';
 import { Categorised } from './categorise.js';
 import { mergeRecords, type Place } from './merge-records.js';
 import { readShards, type ReadShard } from './read-shards.js';
+import { fileDigest } from './shard-mark.js';
 import { byCategory } from './stage.js';
 
 export interface Merged {
@@ -155,7 +156,7 @@ async function refuseTarget(target: string): Promise<void> {
 async function sameFolder(fresh: string, target: string): Promise<boolean> {
   const [made, there] = [(await entries(fresh)) ?? [], (await entries(target)) ?? []];
   if (there.length === 0) return false;
-  const equal = async (name: string) => (await readFile(path.join(fresh, name))).equals(await readFile(path.join(target, name)));
+  const equal = async (name: string) => (await fileDigest(path.join(fresh, name))) === (await fileDigest(path.join(target, name)));
   if (made.length !== there.length || made.some((name) => !there.includes(name))) throw notEmpty(target);
   for (const name of made) if (!(await equal(name))) throw notEmpty(target);
   return true;

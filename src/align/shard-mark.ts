@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { writeTextAtomically } from '../base/atomic-text.js';
 import { diskError } from '../base/disk-error.js';
 import { inputError } from '../base/errors.js';
-import { RunPaths, runKey, type StoredRun } from '../base/run-folder.js';
+import { runKey, type RunPaths, type StoredRun } from '../base/run-folder.js';
 import { shardText, type Shard } from '../base/shard.js';
 
 const Mark = z.strictObject({
@@ -53,7 +53,8 @@ async function digests(paths: RunPaths): Promise<[string, string | null][]> {
   return Promise.all(shardFiles(paths).map(async (file) => [path.basename(file), await fileDigest(file)] as [string, string | null]));
 }
 
-async function fileDigest(file: string): Promise<string | null> {
+/** sha-256 of a file of any size; null where there is none. @throws dependency error when the disk refuses */
+export async function fileDigest(file: string): Promise<string | null> {
   const hash = createHash('sha256');
   try {
     for await (const piece of createReadStream(file) as AsyncIterable<Buffer>) hash.update(piece);

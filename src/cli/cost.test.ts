@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig, smokeSettings } from '../base/config.js';
 import { atScale, costAtScale, specFacts } from './cost-command.js';
-import { costTable, estimateCost, totalMoney, totalSeconds, type CostFacts } from './cost.js';
+import { costTable, estimateCost, measuredDemo, totalMoney, totalSeconds, type CostFacts } from './cost.js';
 
 const minutes = (settings: object, specTokens = 6000) => {
   const config = parseConfig(settings, 'test');
@@ -36,14 +36,11 @@ describe('the time budget', () => {
   });
 });
 
-/** s of each stage of the demo on two cores at 90 GFLOP/s: docs/LOG.md, entry 28, and the seconds in the run's metrics. */
-const measured: Record<string, number> = { generate: 180, judge: 360, sft: 126, rl: 247, eval: 120 };
-
 describe('the cost model', () => {
   it('comes near to what each stage of the demo took', async () => {
     const config = parseConfig({}, 'test');
     const costs = estimateCost(config, { ...(await specFacts(config)), generate: 68 });
-    for (const [stage, seconds] of Object.entries(measured)) {
+    for (const [stage, seconds] of Object.entries(measuredDemo)) {
       const estimate = costs.find((cost) => cost.stage === stage)!.seconds!;
       expect(estimate / seconds, stage).toBeGreaterThan(0.5);
       expect(estimate / seconds, stage).toBeLessThan(2);

@@ -35,7 +35,9 @@ export const rates: EngineRates = { sampled: 290, prefilled: 550, trained: 190 }
 const measuredParameters = 134.5e6;
 /** Loading the model and building its graphs. */
 const startSeconds = 25;
-/** Rows at which decoding has half of its full rate (ENGINE.md: 49, 282, 476 and 625 tokens/s with 1, 8, 32 and 64). */
+/** What the stages of the demo took at these rates, s: docs/LOG.md, entry 28; SFT and RL by the seconds in the run's metrics. */
+export const measuredDemo: Record<string, number> = { generate: 180, judge: 360, sft: 126, rl: 247, eval: 120 };
+/** Rows at which decoding has half of its full rate (measured on a faster machine: 49, 282, 476 and 625 tokens/s with 1, 8, 32 and 64). */
 const halfRows = 13;
 const mostRows = 64;
 /** Rows end one after the other, and what waits may be of another specification: on the mean so many of them are there. */

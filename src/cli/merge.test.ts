@@ -2,7 +2,7 @@
 import { appendFile, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { mergeShards } from '../align/merge-shards.js';
 import { loadSpec } from '../align/spec/parse.js';
 import type { Spec } from '../align/spec/types.js';
@@ -15,6 +15,7 @@ import { Completion, Judgement, Prompt } from '../base/records.js';
 import { parseShard, shardOf, type Shard } from '../base/shard.js';
 import { createScriptedWorkbench } from '../engines/scripted.js';
 import { loadPrompts } from '../prompts/load.js';
+import { main } from './main.js';
 import { runStages, shardStages, type RunOptions } from './run.js';
 
 let spec: Spec;
@@ -232,5 +233,38 @@ describe('a merge', () => {
     );
     const judged = await readJsonl(path.join(root, 'judgements.jsonl'), Judgement);
     expect(judged.length).toBeGreaterThan(0);
+  });
+});
+
+describe('the command line', () => {
+  let said: string[];
+  beforeEach(() => {
+    said = [];
+    for (const to of ['log', 'error'] as const) vi.spyOn(console, to).mockImplementation((text: string) => void said.push(text));
+  });
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it('merges, and says how to go on', async () => {
+    const root = folder('by-command');
+    expect(await main(['merge', root, ...shards])).toBe(0);
+    expect(said.join('\n')).toMatch(/now holds all 3 shards: 48 prompts, 96 completions, \d+ judgements.*deliberate run/);
+    expect(await contents(root)).toEqual(await contents(folder('again')));
+    expect(await main(['merge', root, shards[0]!])).toBe(2);
+    expect(said.at(-1)).toContain('missing: shard 2/3, 3/3');
+  });
+
+  it('refuses a shard that is none', async () => {
+    expect(await main(['run', '--shard', '4/3'])).toBe(2);
+    expect(said.at(-1)).toContain('write it as i/n');
+    expect(said.at(-1)).toContain('2/5');
+  });
+
+  it('tells what a run would cost', async () => {
+    expect(await main(['cost', '--prompts', '1000,100000', '--length', 'cot=300', '--passes', '1'])).toBe(0);
+    expect(said.join('\n')).toMatch(/^100,000 prompts\nstage .*\nstart .*\ngenerate +300,000 /m);
+    expect(await main(['cost', '--length', 'thought=3'])).toBe(2);
+    expect(said.at(-1)).toContain('Known: prompt,');
   });
 });
