@@ -1,0 +1,63 @@
+/**
+ * What `deliberate demo --smoke` does, in a process of its own, that may kill itself.
+ * argv: run folder, [stage, number of the file operation of that stage at which it kills itself, half of it done]
+ * Prints `stage <name> <operations so far>` as stages begin, and `end <operations>`. Exit codes are those of the command line.
+ */
+import { writeSync } from 'node:fs';
+import type { Progress } from '../src/base/progress.js';
+import { watchDisk } from './watched-disk.js';
+
+const [root = '', killStage = '', killAt = '0'] = process.argv.slice(2);
+let operations = 0;
+/** Operations before the stage in which it dies; null until that begins. */
+let before: number | null = null;
+
+function count(half: () => void): void {
+  operations++;
+  if (before === null || operations - before !== Number(killAt)) return;
+  half();
+  process.kill(process.pid, 'SIGKILL');
+}
+
+const tell = (line: string) => void writeSync(1, `${line}\n`);
+
+function begin(stage: string): void {
+  if (stage === killStage) before ??= operations;
+  tell(`stage ${stage} ${operations}`);
+}
+
+const progress: Progress = {
+  task: (title) => {
+    begin(title.split(' ')[0] as string);
+    return { advance: () => undefined, done: () => undefined };
+  },
+  say: (line) => tell(`said ${line.split('\n')[0]}`),
+};
+
+async function main(): Promise<void> {
+  await watchDisk(count);
+  // Only now: modules take the watched functions when they are loaded.
+  const { loadSpec } = await import('../src/align/spec/parse.js');
+  const { openWorkbench } = await import('../src/cli/open-workbench.js');
+  const { runStages } = await import('../src/cli/run.js');
+  const { loadConfig, packageVersion, promptsFile, specFolder } = await import('../src/cli/settings.js');
+  const { loadPrompts } = await import('../src/prompts/load.js');
+  const config = await loadConfig(undefined, { smoke: true });
+  const spec = await loadSpec(specFolder(config));
+  const prompts = await loadPrompts(promptsFile(config));
+  begin('start');
+  const bench = await openWorkbench({ engine: config.engine, seed: config.seed, progress });
+  try {
+    await runStages({ root, config, spec, prompts, bench, progress, codeVersion: await packageVersion() });
+  } finally {
+    await bench.close();
+  }
+  tell(`end ${operations}`);
+}
+
+main().catch(async (error: unknown) => {
+  const { DeliberateError, exitCodes } = await import('../src/base/errors.js');
+  const known = error instanceof DeliberateError;
+  console.error(known ? error.message : (error as Error).stack);
+  process.exitCode = exitCodes[known ? error.kind : 'internal'];
+});
