@@ -25,7 +25,8 @@ const orders = {
   prompt: 'prompt, n',
 } as const;
 
-const text = z.string().max(400).optional();
+/** Long enough for every fault that is worth a name, short enough for an address. */
+const text = z.string().max(2000).optional();
 export const Filters = z.strictObject({
   source: text,
   arm: text,
