@@ -42,7 +42,8 @@ export const examples: Example[] = [
 
 const count = (value: number): string => {
   const [size, unit] = value >= 1e9 ? [1e9, ' G'] : value >= 1e6 ? [1e6, ' M'] : value >= 1e3 ? [1e3, ' k'] : [1, ''];
-  return value === 0 ? '' : `${(value / size).toPrecision(2).replace(/e\+.*/, '')}${unit}`;
+  const figure = value / size;
+  return value === 0 ? '' : `${figure < 10 ? figure.toFixed(1).replace('.0', '') : figure.toFixed(0)}${unit}`;
 };
 const time = (seconds: number | null): string =>
   seconds === null ? '?' : seconds < 172_800 ? duration(seconds) : `${Math.round(seconds / 86_400).toLocaleString('en')} days`;
