@@ -40,7 +40,7 @@ async function main(): Promise<void> {
 
 /** Its head: the sentence and the table. */
 async function pictureOfReport(browser: Browser, address: string): Promise<void> {
-  const { page, problems } = await openTab(browser, [address], { viewport: { width: 1120, height: 800 } });
+  const { page, problems } = await openTab(browser, [address], { viewport: { width: 1120, height: 716 } });
   await page.goto(address);
   await take(page, 'report', problems);
 }
