@@ -53,7 +53,7 @@ async function pictureOfViewer(browser: Browser, viewer: Viewer): Promise<void> 
   await viewer.store.refreshNow();
   // Most clauses cited word for word first: what the method is about; the shortest that fits into a picture.
   const [found] = await viewer.store.rows(`select key from records where source = 'generate' and kept and len(codes) > 0
-    order by len(codes) desc, decision = 'refuse' desc, category = 'erotic-content', score desc, length(cot) + length(answer) limit 1`);
+    order by len(codes) desc, decision = 'refuse' desc, category in ('erotic-content', 'self-harm'), score desc, length(cot) + length(answer) limit 1`);
   const any = found ?? (await viewer.store.rows('select key from records order by n limit 1'))[0];
   if (any === undefined) throw inputError(`${viewer.store.root}: has no records yet.`);
   const { page, problems } = await openTab(browser, [base], { viewport: { width: 1120, height: 800 } });
