@@ -47,9 +47,9 @@ export async function mergeShards(to: string, folders: readonly string[]): Promi
     if (!already) await moveInto(fresh, target);
     return { shards: shards.length, ...counts, already };
   } finally {
-    await rm(fresh, { recursive: true, force: true });
+    await removeAllBut(['.lock', '.writer.json'], room);
     await lock.release();
-    // Not where another merge waits for the lock.
+    // Not where another merge has the lock already.
     await rmdir(room).catch(() => undefined);
   }
 }
@@ -135,6 +135,12 @@ const entries = (folder: string): Promise<string[] | null> =>
     if (error.code === 'ENOENT') return null;
     throw diskError(folder, error);
   });
+
+/** A merge that was killed may have left more than the run: a name half-written into its lock. */
+async function removeAllBut(kept: readonly string[], room: string): Promise<void> {
+  for (const name of (await entries(room)) ?? [])
+    if (!kept.includes(name)) await rm(path.join(room, name), { recursive: true, force: true });
+}
 
 const exists = (file: string): Promise<boolean> =>
   open(file).then(

@@ -143,6 +143,7 @@ describe('a merge', () => {
     await writeFile(path.join(room, '.writer.json'), JSON.stringify({ pid: 2 ** 30, host: os.hostname() }));
     await writeFile(path.join(room, 'run', 'completions.jsonl'), '{"id":"half');
     await writeFile(path.join(room, 'run', 'left-over'), '');
+    await writeFile(path.join(room, `..writer.json.${2 ** 30}.new`), '{"pi');
     await mergeShards(folder('killed'), shards);
     expect(await contents(folder('killed'))).toEqual(await contents(folder('again')));
     expect(await readdir(home)).not.toContain('.killed.merging');
