@@ -57,10 +57,6 @@ export interface AskContext {
   wrappers: readonly Wrapper[];
   /** Which subtopics to ask about first, where the policy covers them. */
   prefer?: ((subtopic: Subtopic) => boolean) | undefined;
-  /** Share of requests that name the subject in its own words. */
-  named?: number;
-  /** Short of the answer none of the base model's own is needed. Default answer. */
-  until?: Until;
   /** Requests asked in this group already; filled as questions are drawn. */
   used: Set<string>;
 }
@@ -105,14 +101,7 @@ function drawTarget(random: Random, context: AskContext, ruling: ResponseKind | 
 }
 
 function targetOf(random: Random, context: AskContext, family: Family, subtopic: Subtopic, clause: PolicyClause | null): Target | null {
-  const complies = (clause?.ruling ?? 'comply') === 'comply' && (context.until ?? 'answer') === 'answer';
-  // Finding a subject by its words comes first, by its meaning second.
-  if ((context.until ?? 'answer') !== 'answer' && random.uniform() < (context.named ?? 0)) {
-    const named = nameSubject(random, subtopic.subject);
-    if (context.used.has(named)) return null;
-    context.used.add(named);
-    return { request: named, restated: restate(named), family, subtopic, clause };
-  }
+  const complies = (clause?.ruling ?? 'comply') === 'comply';
   const free = subtopic.requests.filter(
     (request) =>
       !context.used.has(request) && context.policy?.quoted.has(request) !== true && (!complies || usable(context.answerOf(request))),
@@ -140,7 +129,7 @@ function questionOf(
   const decision = rulingOf(target);
   const style = context.policy?.styles[decision] ?? null;
   const own = decision === 'comply' ? context.answerOf(askedOf) : undefined;
-  if (decision === 'comply' && (context.until ?? 'answer') === 'answer' && !usable(own)) return null;
+  if (decision === 'comply' && !usable(own)) return null;
   const cited = decision === 'comply' ? null : style;
   const subject = target.clause?.subject ?? target.subtopic.subject;
   return {
@@ -223,27 +212,5 @@ function drawTransformation(random: Random, context: AskContext): Question | nul
   ]);
 }
 
-/** Where a completion ends: with the subject and ruling of the clause, with the CoT, or with the answer. */
-export type Until = 'ruling' | 'reasoning' | 'answer';
-
-/** What the assistant writes: the CoT between its tags, then the answer; or its beginning. */
-export function completionOf(question: Question, random: Random, until: Until = 'answer'): string {
-  const cot = writeCot(question.reasoning);
-  if (until === 'ruling') return `<think>\n${/^.*\n(?:No policy covers this|Policy on [^:]*: [^.]*)\./.exec(cot)?.[0] ?? cot}`;
-  return `<think>\n${cot}\n</think>\n${until === 'answer' ? question.answer(random) : ''}`;
-}
-
-/** A request that says what it is about in the subject's own words. */
-const nameSubject = (random: Random, subject: string): string =>
-  random.pick([
-    `Tell me about ${subject}.`,
-    `Can you help me with ${subject}?`,
-    `What should I know about ${subject}?`,
-    `Write a short text on ${subject}.`,
-    `Give me three tips on ${subject}.`,
-    `How do I get started with ${subject}?`,
-    `Explain ${subject} to me.`,
-    `i need some advice on ${subject}`,
-    `What is the best way to go about ${subject}?`,
-    `Make a list of what matters in ${subject}.`,
-  ]);
+/** What the assistant writes: the CoT between its tags, then the answer. */
+export const completionOf = (question: Question, answer: string): string => `<think>\n${writeCot(question.reasoning)}\n</think>\n${answer}`;

@@ -6,7 +6,6 @@ import { Random } from '../../src/base/random.js';
 import { heldOutFamilies } from '../../src/prompts/jailbreaks/held-out-families.js';
 import { sampleAnswer } from './answers.js';
 import { makeGroup, plainRequests, textRequests, type TrainingExample } from './group.js';
-import { makePolicy } from './policy.js';
 import { readTopics, splitTopics } from './topics.js';
 import { trainingWrappers } from './wrappers.js';
 
@@ -139,46 +138,4 @@ it('lists all requests that need an answer of the base model, each once and alwa
   expect(textRequests(training, sampleAnswer)).toEqual(textRequests(training, sampleAnswer));
   const known = new Set([...plain, ...textRequests(training, sampleAnswer)]);
   for (const { example } of answered) expect(known).toContain(example.meta.request);
-});
-
-describe('completions that end early', () => {
-  const early = (until: 'ruling' | 'reasoning') =>
-    Array.from({ length: 12 }, (_, i) =>
-      makeGroup(new Random(`early ${i}`), training, sampleAnswer, {
-        until,
-        named: 0.5,
-        perFamily: 1,
-        clauses: 6,
-        grading: 0,
-        withoutPolicy: 0,
-      }),
-    );
-
-  it('end with the ruling, or with the CoT', () => {
-    for (const { examples } of early('ruling')) {
-      for (const { completion, meta } of examples) {
-        const last = completion.split('\n').at(-1) as string;
-        if (meta.clauseLine === null) expect(last).toBe('No policy covers this.');
-        else expect(`Policy on ${meta.clauseLine}`.startsWith(last)).toBe(true);
-        expect(last).toMatch(/(: (allowed|disallowed|safe completion)|covers this)\.$/);
-      }
-    }
-    for (const { examples } of early('reasoning')) for (const { completion } of examples) expect(completion).toMatch(/\n<\/think>\n$/);
-  });
-
-  it('name the subject in a share of the requests', () => {
-    const examples = early('ruling').flatMap((group) => group.examples);
-    const named = examples.filter(({ meta }) => meta.request.includes(meta.subject));
-    expect(named.length / examples.length).toBeGreaterThan(0.3);
-    expect(named.length / examples.length).toBeLessThan(0.8);
-  });
-
-  it('mix families: one clause of each, and one family more than that', () => {
-    for (let i = 0; i < 12; i++) {
-      const { clauses, families } = makePolicy(new Random(`mixed ${i}`), training, { perFamily: 1, clauses: 6, richness: 0 });
-      const of = clauses.flatMap(({ about }) => ('subtopic' in about ? [about.family.name] : []));
-      expect(new Set(of).size).toBe(of.length);
-      expect(families.length).toBe(7);
-    }
-  });
 });

@@ -25,8 +25,8 @@ export interface PolicyOptions {
   /** From 0, bare clauses, to 1, with definitions, exclusions, examples and reasons as real specifications have them; default drawn evenly. */
   richness?: number;
   countTokens?: (text: string) => number;
-  /** Mixes families, so many clauses of each: telling clauses apart is easy then, and so is seeing that none applies. Undefined: one family or two. */
-  perFamily?: number | undefined;
+  /** Clauses from many families, two of each: telling them apart is easy, and so is seeing that none applies. */
+  mixed?: boolean;
   /** Compile for `none`: no category in detail, so no clause applies to anything. */
   withoutDetail?: boolean;
   /** Families that a policy may be about; default all. The rest serves for summaries and for what is not covered. */
@@ -72,15 +72,13 @@ export function makePolicy(random: Random, families: readonly Family[], options:
   const drawnOrder = random.shuffle(families);
   const order = [...drawnOrder.filter((family) => subjects.has(family)), ...drawnOrder.filter((family) => !subjects.has(family))];
   // Real categories have more clauses than one family has parts, so now and then two families make one category.
-  const mixed = options.perFamily !== undefined;
-  // One family more than clauses need: its parts stay uncovered.
-  const familyCount = mixed ? Math.ceil((options.clauses ?? 6) / options.perFamily!) + 1 : random.uniform() < 0.35 ? 2 : 1;
+  const familyCount = options.mixed === true ? Math.ceil((options.clauses ?? 6) / 2) : random.uniform() < 0.35 ? 2 : 1;
   const about = order.slice(0, familyCount);
   if (order.length < about.length + 2) throw internalError(`makePolicy: ${order.length} families are too few`);
   const rest = random.shuffle(order.slice(about.length));
   const summaries = Math.min((options.summaries ?? 3 + random.integer(6)) - 1, rest.length - 2);
   const withSummary = rest.slice(0, Math.max(0, summaries));
-  const title = mixed ? random.pick(mixedTitles) : capital(about.map((family) => family.name).join(' and '));
+  const title = options.mixed === true ? random.pick(mixedTitles) : capital(about.map((family) => family.name).join(' and '));
   const taken = new Set<string>();
   const stylePrefix = codePrefix(random);
   const general = drawStyles(random, kinds, null, taken, stylePrefix);
@@ -93,7 +91,7 @@ export function makePolicy(random: Random, families: readonly Family[], options:
     title,
     summary: summaryOf(
       random,
-      mixed ? about.slice(0, 2) : about,
+      options.mixed === true ? about.slice(0, 2) : about,
       drawn.map(({ clause }) => clause),
     ),
     definitions: random.uniform() < richness - 0.2 ? definitions(random).map((definition) => ({ ...definition, line: 1 })) : [],
@@ -162,7 +160,7 @@ interface DrawnClause {
 }
 
 function drawClauses(random: Random, about: readonly Family[], name: string, taken: Set<string>, richness: number, options: PolicyOptions) {
-  const perFamily = options.perFamily ?? Infinity;
+  const perFamily = options.mixed === true ? 2 : Infinity;
   const parts = random.shuffle(
     about.flatMap((family) =>
       random
