@@ -12,7 +12,8 @@ describe('a simulated run', () => {
     const simulation = await simulate({ server: 'rough', prompts: 120, speed: 20, samples: 2, judgeRuns: 1, kills: true });
     expect(simulation.same).toBe(true);
     expect(Object.keys(simulation.run.stages)).toEqual(['generate', 'judge']);
-    expect(simulation.run.stages['generate']).toMatchObject({ calls: 120 });
+    // A call whose answer was lost on the way is made again.
+    expect(simulation.run.stages['generate']!.calls).toBeGreaterThanOrEqual(120);
     expect(simulation.run.stages['judge']!.calls).toBeGreaterThan(50);
     expect(simulation.run.stages['generate']!.retries + simulation.run.stages['judge']!.retries).toBeGreaterThan(0);
     expect(simulation.kills.map(({ stage }) => stage)).toEqual(['generate', 'judge']);

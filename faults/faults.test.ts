@@ -3,9 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fullDisk } from './full-disk.js';
 import { judgeAttacks } from './judge-attacks.js';
 import { jsonl } from './jsonl.js';
 import { fullKills, killed } from './kill.js';
+import { killedAtEach } from './kill-each.js';
 import { modelFiles } from './model-files.js';
 import { secrets } from './secrets.js';
 import type { FaultOptions, Figures } from './section.js';
@@ -20,6 +22,8 @@ afterAll(() => rm(home, { recursive: true, force: true }));
 /** Section, scale, and what its first line must say so that something was really done. */
 const sections: Record<string, [(options: FaultOptions) => Promise<Figures>, number, RegExp]> = {
   'kill −9 loses and doubles nothing': [killed, 10 / fullKills, /^1\d kills in \d+ runs/],
+  'kill −9 at a file operation leaves nothing behind': [killedAtEach, 1 / 70, /^(?:[7-9]|1\d) runs, each killed once/],
+  'a full disk ends the run in a sentence, and it goes on': [fullDisk, 0.1, /^A run needs \d+ kB|^Skipped: (?:only root|no tmpfs)/],
   'torn and hostile records are read whole or refused by line': [jsonl, 0.03, /^Cut at \d\d+ of/],
   'damaged model files end in a sentence': [modelFiles, 0.004, /^gguf: 12 files/],
   'answers that talk to the judge move no verdict': [judgeAttacks, 0.05, /[1-9]\d* verdicts .*: 0 moved/],

@@ -59,6 +59,7 @@ async function onDisk(disk: string, sizes: number, say: FaultOptions['say']): Pr
     execFileSync('rm', ['-rf', path.dirname(root)]);
     say(`${n + 1}/${sizes} sizes, full ${full}, equal in the end ${went}`);
   }
+  if (full === 0) failures.push('no disk was full: nothing was shown');
   const where = [...stages].map(([stage, count]) => `${stage} ${count}`).join(', ');
   return {
     lines: [

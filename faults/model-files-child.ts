@@ -53,6 +53,14 @@ async function prepare(n: number, random: Random): Promise<() => Promise<void>> 
   await mkdir(folder, { recursive: true });
   const sample = (name: string) => path.join(samples, name);
   const target = (name: string) => path.join(folder, name);
+  if (kind === 'sound') {
+    const of = [
+      () => useModel(sample('model.gguf'), false),
+      () => useModel(sample('folder'), true),
+      async () => void (await readAdapter(sample('adapter'))),
+    ];
+    return of[n]!;
+  }
   if (kind === 'gguf') {
     await writeFile(target('model.gguf'), mutateBytes(await readFile(sample('model.gguf')), random, 6000));
     return () => useModel(target('model.gguf'), false);

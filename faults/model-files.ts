@@ -12,6 +12,9 @@ import { compiled, times, type FaultOptions, type Figures } from './section.js';
 /** How many of each kind. Templates cost a process each. */
 export const fullMutations = { gguf: 3000, safetensors: 3000, config: 1000, tokenizer: 2000, adapter: 1000, template: 300 } as const;
 
+/** A GGUF file, a folder with its template, an adapter. */
+const soundFiles = 3;
+
 /** For JavaScript's objects; buffers lie beside them. */
 const heapMegabytes = 256;
 /** Of the whole process, buffers and code included. */
@@ -22,6 +25,9 @@ const deadline = 90_000;
 export async function modelFiles(options: FaultOptions): Promise<Figures> {
   const samples = await writeSamples(options.home);
   const figures: Figures = { lines: [], failures: [] };
+  // Undamaged: were they refused, the refusals below would show nothing.
+  const sound = await openAll('sound', soundFiles, samples, options);
+  if (sound.opened < soundFiles) figures.failures.push(`of the ${soundFiles} undamaged files ${sound.opened} open`, ...sound.failures);
   const kinds = Object.entries(fullMutations).map(([kind, full]) => [kind, times(full, options)] as const);
   for (const [kind, count] of [...kinds, ['bombs', Math.min(bombs.length, times(10 * bombs.length, options))] as const]) {
     if (options.only !== undefined && options.only.split('/')[0] !== kind) continue;
@@ -55,7 +61,7 @@ interface Outcome {
 
 async function openAll(kind: string, count: number, samples: string, { home, seed, only, say }: FaultOptions) {
   const outcomes = new Map<number, Outcome>();
-  const one = only?.split('/')[1];
+  const one = kind === 'sound' ? undefined : only?.split('/')[1];
   const last = one === undefined ? count - 1 : Number(one);
   // A process that dies or hangs takes one file with it; the next goes on behind it.
   for (let next = one === undefined ? 0 : last; next <= last;) {
@@ -74,7 +80,7 @@ async function openAll(kind: string, count: number, samples: string, { home, see
   if (resident > residentMegabytes) failures.push(`${kind}: ${Math.round(resident)} MB resident, more than ${residentMegabytes}`);
   const slowest = Math.max(...[...outcomes.values()].map((found) => found.milliseconds)) / 1000;
   const line = `${kind}: ${outcomes.size} files, ${tally('refused')} refused with a sentence, ${tally('opened')} still sound, ${outcomes.size - tally('refused') - tally('opened')} crashed, hung or failed otherwise; at most ${Math.round(resident)} MB resident, ${slowest.toFixed(1)} s.`;
-  return { line, failures };
+  return { line, failures, opened: tally('opened') };
 }
 
 const program = compiled('model-files-child');

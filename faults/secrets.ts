@@ -33,6 +33,22 @@ function writings(key: string): Record<string, string> {
   };
 }
 
+/** Texts that hold a key in each of these ways, as other programs would write it: to see that the search finds it. */
+const planted = (key: string): Record<keyof ReturnType<typeof writings>, string> => ({
+  'as it is': `{"apiKey": "${key}"}`,
+  'in base64': `key=${btoa(key)}`,
+  'in base64 with its scheme': `authorization: ${btoa(`Bearer ${key}`)}`,
+  'in hexadecimal': `0x${[...key].map((letter) => letter.charCodeAt(0).toString(16).padStart(2, '0')).join('')}`,
+  'in a query': new URL(`http://server/?key=${encodeURIComponent(key)}`).href,
+  'its second half': `…${key.slice(-Math.ceil(key.length / 2))}`,
+});
+
+/** Where a text holds the key. */
+const placesOf = (places: readonly (readonly [string, string])[], key: string): string[] =>
+  places.flatMap(([place, text]) =>
+    Object.entries(writings(key)).flatMap(([how, written]) => (text.includes(written) ? [`the key stands in ${place}, ${how}`] : [])),
+  );
+
 const settings = {
   prompts: { train: 12, ordinary: 3, validation: 3 },
   generate: { samples: 2, maxTokens: 400 },
@@ -67,12 +83,16 @@ export async function secrets({ home, say }: FaultOptions): Promise<Figures> {
       body: { error: { code: 403, message: `bad key ${key}` } },
     }));
     if (gateway.error === null) failures.push('an error inside a 200 is not noticed');
+    // Else the search below would find nothing because nothing was told.
+    if (!told.some((text) => text.includes('is not accepted')))
+      failures.push('what the servers said of the key came nowhere: the search shows nothing');
+    for (const [how, sent] of Object.entries(planted(key)))
+      if (!placesOf([['a planted text', sent]], key).some((found) => found.endsWith(`, ${how}`)))
+        failures.push(`the search does not find a key ${how}`);
     if (patient.keys === 0) failures.push('the server was never shown the key');
     const files = await filesIn(path.join(home, 'secrets'));
     const places = [...files, ...told.map((text, i) => [`line ${i + 1} on the screen`, text] as const)];
-    for (const [place, text] of places)
-      for (const [how, written] of Object.entries(writings(key)))
-        if (text.includes(written)) failures.push(`the key stands in ${place}, ${how}`);
+    failures.push(...placesOf(places, key));
     say(`${files.length} files, ${told.length} lines`);
     return {
       lines: [

@@ -49,7 +49,8 @@ describe.skipIf(chromiumFile === undefined)(`the report in a browser${chromiumAd
     const focused = () => page.evaluate('document.activeElement.className || document.activeElement.localName') as Promise<string>;
     expect(await focused()).toBe('scroll');
     await page.keyboard.press('ArrowRight');
-    await page.waitForFunction("document.querySelector('.scroll').scrollLeft > 0");
+    // Not page.waitForFunction, which evaluates in the page: its policy forbids that.
+    await expect.poll(() => page.evaluate("document.querySelector('.scroll').scrollLeft")).toBeGreaterThan(0);
     const open = () => page.locator('details[open]').count();
     expect(await open()).toBe(0);
     for (let i = 0; i < 3; i++) {
