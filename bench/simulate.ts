@@ -70,23 +70,18 @@ function work(job: Job, onStage: (stage: string) => Promise<void>, kill?: { stag
     child.stderr.on('data', (data: Buffer) => (errors += data.toString()));
     createInterface({ input: child.stdout }).on('line', (line) => {
       if (line.startsWith(resultMark)) ended.result = JSON.parse(line.slice(resultMark.length)) as SimulatedRun;
-      const [what, stage = '', done = 0, total = 0] = line.split(' ').map((word, i) => (i < 2 ? word : Number(word))) as [
-        string,
-        string,
-        number,
-        number,
-      ];
+      const [what = '', stage = '', ...counts] = line.split(' ');
+      const [done = 0, total = 0] = counts.map(Number);
       if (what === 'ready') ended.ready.set(stage, done);
       if (what === 'first') ended.first.set(stage, done);
       if (what === 'done') asked = asked.then(() => onStage(stage));
       if (what === 'at' && kill?.stage === stage && !killed && done >= kill.at * total) killed = child.kill('SIGKILL');
     });
     child.on('error', reject);
-    child.on('close', (code) =>
-      code === 0 || killed
-        ? asked.then(() => resolve(ended), reject)
-        : reject(dependencyError(`the simulated run in ${job.root} ended with code ${code}:\n${errors}`)),
-    );
+    child.on('close', (code) => {
+      if (code === 0 || killed) asked.then(() => resolve(ended), reject);
+      else reject(dependencyError(`the simulated run in ${job.root} ended with code ${code}:\n${errors}`));
+    });
   });
 }
 
@@ -124,7 +119,12 @@ export async function simulate({
       before = now;
       say(`${prompts} prompts, ${name}: ${stage}`);
     };
-    const whole = await work(job('whole', server), onStage).finally(() => server.close());
+    let whole: Ended;
+    try {
+      whole = await work(job('whole', server), onStage);
+    } finally {
+      await server.close();
+    }
     const simulation: Simulation = { server: name, prompts, speed, run: whole.result!, least, kills: [], same: true };
     if (kills) {
       const again = await startServerProcess(behaviour(name, speed));

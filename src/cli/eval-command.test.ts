@@ -14,6 +14,7 @@ import { createScriptedWorkbench } from '../engines/scripted.js';
 import { EvalRow } from '../evals/records.js';
 import { loadPrompts } from '../prompts/load.js';
 import { main } from './main.js';
+import type * as openWorkbenchModule from './open-workbench.js';
 import { runStages } from './run.js';
 
 /** Models that the commands opened. */
@@ -21,7 +22,7 @@ const opened = vi.hoisted(() => ({ count: 0 }));
 vi.mock('./open-workbench.js', async (original) => {
   const scripted = await import('../engines/scripted.js');
   return {
-    ...(await original<typeof import('./open-workbench.js')>()),
+    ...(await original<typeof openWorkbenchModule>()),
     openRunWorkbench: async () => {
       opened.count++;
       return scripted.createScriptedWorkbench();

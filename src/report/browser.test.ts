@@ -46,7 +46,7 @@ describe.skipIf(chromiumFile === undefined)(`the report in a browser${chromiumAd
     const { page, problems } = await openTab(browser, [address], { viewport: { width: 360, height: 800 } });
     await page.goto(address);
     await page.keyboard.press('Tab');
-    const focused = () => page.evaluate('document.activeElement.className || document.activeElement.localName') as Promise<string>;
+    const focused = () => page.evaluate<string>('document.activeElement.className || document.activeElement.localName');
     expect(await focused()).toBe('scroll');
     await page.keyboard.press('ArrowRight');
     // Not page.waitForFunction, which evaluates in the page: its policy forbids that.
@@ -80,7 +80,7 @@ describe.skipIf(chromiumFile === undefined)(`the report in a browser${chromiumAd
     const apart = ([x, y, right, bottom]: number[], other: number[]) =>
       right! <= other[0]! || other[2]! <= x! || bottom! - 4 <= other[1]! || other[3]! - 4 <= y!;
     for (const [i, box] of boxes.entries())
-      for (const other of boxes.slice(i + 1)) expect(apart(box, other), `${box} and ${other}`).toBe(true);
+      for (const other of boxes.slice(i + 1)) expect(apart(box, other), `${box.join()} and ${other.join()}`).toBe(true);
     await page.context().close();
   }, 300_000);
 });

@@ -55,5 +55,4 @@ export async function openTab(browser: Browser, origins: readonly string[], opti
 }
 
 /** Pixels by which a page is wider than its window. */
-export const overflow = (page: Page): Promise<number> =>
-  page.evaluate('document.documentElement.scrollWidth - innerWidth') as Promise<number>;
+export const overflow = (page: Page): Promise<number> => page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
