@@ -1,6 +1,6 @@
 /**
  * The table of faults in a design, injected for real. Exit code 1 when one of them does harm.
- * Usage: npm run faults -- [--only kill,each,disk,jsonl,models,judge,tags,secrets] [--real] [--seed 0] [--scale 1]
+ * Usage: npm run faults -- [--only kill,each,merge,disk,jsonl,models,judge,tags,secrets] [--real] [--seed 0] [--scale 1]
  *   [--case KIND/NUMBER] [--save docs/RELIABILITY.md]
  * --real kills runs of the real model instead, which takes a quarter of an hour and the whole machine. --save writes the figures into
  * the page, in place of those of the same sections.
@@ -15,6 +15,7 @@ import { judgeAttacks } from './judge-attacks.js';
 import { jsonl } from './jsonl.js';
 import { killed } from './kill.js';
 import { killedAtEach } from './kill-each.js';
+import { killedMerges } from './merge.js';
 import { modelFiles } from './model-files.js';
 import { killedForReal } from './real-kill.js';
 import { describeMachine, saveFigures } from './save-figures.js';
@@ -25,6 +26,7 @@ import { thinkTags } from './think-tags.js';
 const sections: Record<string, { title: string; run: (options: FaultOptions) => Promise<Figures> }> = {
   kill: { title: 'kill −9 at random instants, scripted engine', run: killed },
   each: { title: 'kill −9 at every file operation, scripted engine', run: killedAtEach },
+  merge: { title: 'kill −9 at every file operation of a merge of shards', run: killedMerges },
   disk: { title: 'Full disk', run: fullDisk },
   jsonl: { title: 'Torn and hostile JSONL', run: jsonl },
   models: { title: 'Damaged and hostile model files', run: modelFiles },
