@@ -17,7 +17,7 @@ export interface Pick {
 
 export class Decoder {
   private readonly heads = new Map<HeadKind, Promise<Session>>();
-  private body?: Promise<Session>;
+  private body: Promise<Session> | null = null;
   /** Stands in for caches that a call does not have: one masked slot. */
   private readonly blank: PrefixKv;
 
@@ -146,8 +146,11 @@ export class Decoder {
     return Array.from(outputs.get('logprob') as Float32Array);
   }
 
+  /** Gives back the graphs, with their copies of the weights and the room of the activations; the next call builds them anew. */
   async close(): Promise<void> {
     const sessions = [...this.heads.values(), ...(this.body ? [this.body] : [])];
+    this.heads.clear();
+    this.body = null;
     for (const session of sessions) await (await session).close();
   }
 }

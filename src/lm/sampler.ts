@@ -96,6 +96,13 @@ export class Sampler {
     });
   }
 
+  /** Gives back the memory of decoding while there is nothing to sample; prefixes stay. */
+  async releaseIdle(): Promise<void> {
+    if (this.running !== null) return;
+    this.caches.shrink();
+    await this.decoder.close();
+  }
+
   private check(tokens: number): void {
     const { maxPositions } = this.decoder.config;
     if (tokens > maxPositions) {

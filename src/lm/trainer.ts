@@ -24,7 +24,6 @@ export class LoraTrainer {
   private sequences = 0;
   private sessions: { backward?: LoadedGraph; forward?: LoadedGraph } = {};
   private running = 0;
-  private lastUsed = 0;
   private releasing = Promise.resolve();
   adam: AdamState = freshAdam();
 
@@ -126,18 +125,16 @@ export class LoraTrainer {
       return await work();
     } finally {
       this.running--;
-      this.lastUsed = performance.now();
     }
   }
 
   /**
-   * Gives back the graphs' copies of the weights and the room of the activations, which ONNX Runtime keeps for the next run, when
-   * nothing has been trained for so long; building them anew takes a second or two. Adapter, gradients and optimizer state stay.
+   * Gives back the graphs' copies of the weights and the room of the activations, which ONNX Runtime keeps for the next run, while
+   * nothing is trained; building them anew takes a second or two. Adapter, gradients and optimizer state stay.
    */
-  releaseIdle(seconds: number): Promise<void> {
-    const idle = this.running === 0 && Object.keys(this.sessions).length > 0 && performance.now() - this.lastUsed > seconds * 1000;
+  releaseIdle(): Promise<void> {
     // Everybody who asks waits for the same release, so that requests keep their order.
-    if (idle) this.releasing = this.close();
+    if (this.running === 0 && Object.keys(this.sessions).length > 0) this.releasing = this.close();
     return this.releasing;
   }
 

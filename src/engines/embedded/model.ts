@@ -1,4 +1,8 @@
-/** One model in memory: weights once, a trainer, a sampler, and adapters by name. Lives in the worker thread. */
+/**
+ * One model in memory: weights once, a trainer, a sampler, and adapters by name. Lives in the worker thread. Trainer and sampler
+ * hold graphs with weights and room for activations of their own; the one that is idle gives these back when the other begins,
+ * so that the memory setting holds for the larger of the two and not for their sum.
+ */
 import path from 'node:path';
 import { inputError, internalError } from '../../base/errors.js';
 import { replaceFolder } from '../../lm/atomic-write.js';
@@ -14,9 +18,6 @@ import { LoraTrainer, type ModelParts } from '../../lm/trainer.js';
 import type { AdamParams, SampledSequence } from '../../lm/types.js';
 import { freshAdam } from '../../lm/adamw.js';
 import { type Calls, type EngineSettings, policyAdapter } from './protocol.js';
-
-/** Long sampling, as an evaluation's, should not hold the memory of a training that is over. */
-const idleSeconds = 30;
 
 type Argument<Name extends keyof Calls> = Parameters<Calls[Name]>[0];
 
@@ -63,7 +64,7 @@ export class Model {
     signal: AbortSignal,
     onToken: (copy: number, token: number) => void,
   ): Promise<SampledSequence[]> {
-    await this.trainer.releaseIdle(idleSeconds);
+    await this.trainer.releaseIdle();
     return this.sampler.sample({ ...request, ...this.adapter(adapter), signal, decode: this.decode, ...(stream && { onToken }) });
   }
 
@@ -71,11 +72,13 @@ export class Model {
     return this.sampler.choices({ ...request, ...this.adapter(adapter) });
   }
 
-  forward({ data, adapter }: Argument<'forward'>) {
+  async forward({ data, adapter }: Argument<'forward'>) {
+    await this.sampler.releaseIdle();
     return this.trainer.forward(data, this.adapter(adapter).adapter);
   }
 
-  forwardBackward({ data, loss }: Argument<'forwardBackward'>) {
+  async forwardBackward({ data, loss }: Argument<'forwardBackward'>) {
+    await this.sampler.releaseIdle();
     return this.trainer.forwardBackward(data, loss);
   }
 
