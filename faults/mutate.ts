@@ -46,7 +46,7 @@ export function mutateBytes(bytes: Buffer, random: Random, focus: number): Buffe
         break;
       default:
         if (random.uniform() < 0.3) out = out.subarray(0, at);
-        else out.fill(random.pick([0, 0x20, 0xff]), at, at + length);
+        else out.fill(random.pick([0, 0x20, 0xff]), at, Math.min(at + length, out.length));
     }
   }
   return out;
