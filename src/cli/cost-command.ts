@@ -6,6 +6,7 @@ import { inputError } from '../base/errors.js';
 import { specsOf } from '../align/compiled-specs.js';
 import { loadSpec } from '../align/spec/parse.js';
 import { costTable, estimateCost, typical, type CostFacts, type Lengths, type StageCost } from './cost.js';
+import { setOption } from './options.js';
 import { loadConfig, specFolder, type SettingFlags } from './settings.js';
 
 /** How many specifications a run of policy prompts sees, and how long they are; counted roughly, for no model is loaded. */
@@ -87,12 +88,7 @@ export function addCostCommand(program: Command): void {
     )
     .addOption(new Option('--parameters <n>', 'of the embedded model, whose rates fall with its size (default: 134.5e6)').argParser(one))
     .option('--smoke', 'the small sizes')
-    .addOption(
-      new Option('--set <setting=value>', 'change one setting; may be repeated').argParser((value: string, before?: string[]) => [
-        ...(before ?? []),
-        value,
-      ]),
-    )
+    .addOption(setOption())
     .addHelpText(
       'after',
       `

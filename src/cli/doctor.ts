@@ -5,7 +5,7 @@ import { mkdtemp, rm, statfs } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { Config } from '../base/config.js';
 import { dependencyError, inputError } from '../base/errors.js';
 import { modelRoles, serverOf } from '../base/server-settings.js';
@@ -17,6 +17,7 @@ import { openCheckpoint } from '../lm/checkpoint.js';
 import { defaultModel, listModels } from '../lm/models.js';
 import { loadPrompts } from '../prompts/load.js';
 import { reasonerFolder } from './open-workbench.js';
+import { setOption } from './options.js';
 import { loadConfig, promptsFile, specFolder } from './settings.js';
 
 /** @returns what was found. @throws with what to do about it */
@@ -32,12 +33,7 @@ export function addDoctorCommand(program: Command, signal: AbortSignal): void {
     .command('doctor')
     .description('what a run needs, and whether it is here')
     .argument('[config.yaml]', 'settings of the run; without it the defaults')
-    .addOption(
-      new Option('--set <setting=value>', 'change one setting; may be repeated').argParser((one, before: string[] | undefined) => [
-        ...(before ?? []),
-        one,
-      ]),
-    )
+    .addOption(setOption())
     .addHelpText(
       'after',
       '\nExamples:\n  deliberate doctor\n  deliberate doctor my-project/config.yaml      its policy, prompts, model and servers',

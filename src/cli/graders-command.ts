@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { inputError } from '../base/errors.js';
 import { packageRoot } from '../base/package-root.js';
 import { createProgress, type Progress } from '../base/progress.js';
@@ -12,6 +12,7 @@ import { agreementText, compareGraders, readLabelled, type Comparison } from '..
 import type { EvalJudge } from '../evals/judged/eval-judge.js';
 import { LoggedModel } from '../evals/logged-model.js';
 import { serverUsageTable } from './server-usage.js';
+import { setOption } from './options.js';
 import { loadConfig, type SettingFlags } from './settings.js';
 
 /** Where the labels lie that this project keeps. */
@@ -23,11 +24,7 @@ export function addGradersCommand(program: Command, signal: AbortSignal): void {
     .description('agreement of the rules, a judge and labels given by hand on the kind of an answer (Cohen’s kappa)')
     .argument('[config.yaml]', 'settings that name a judge on a server; without one the rules alone are compared with the labels')
     .option('--labels <file>', 'JSONL of {prompt, output, kind, rationale}', defaultLabels)
-    .addOption(
-      new Option('--set <setting=value>', 'change one setting; may be repeated').argParser(
-        (value: string, before: string[] | undefined) => [...(before ?? []), value],
-      ),
-    )
+    .addOption(setOption())
     .addHelpText(
       'after',
       '\nExample:\n  deliberate graders --set judge.engine=openai --set judge.baseUrl=http://127.0.0.1:8000 --set judge.model=NAME',

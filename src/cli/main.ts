@@ -17,6 +17,7 @@ import { modelsList, modelsPull } from './models-commands.js';
 import { promptsImport, promptsSplit, type ImportFlags } from './prompts-commands.js';
 import { runCommand, shardRoot } from './run-command.js';
 import { specParts, type SpecParts } from '../align/spec/compile.js';
+import { collect, setOption } from './options.js';
 import { parseShard, type Shard } from '../base/shard.js';
 import { addServeCommand } from './serve-command.js';
 import { addStudyCommand } from './study-command.js';
@@ -33,8 +34,6 @@ const number = (text: string): number => {
   if (text.trim() === '' || !Number.isFinite(value) || value < 0) throw new InvalidArgumentError('It must be a number, 0 or more.');
   return value;
 };
-const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
-const setOption = () => new Option('--set <setting=value>', 'change one setting; may be repeated').argParser(collect);
 const redoOption = () =>
   new Option('--redo <stage>', 'make this stage and all after it anew, under the settings given').choices(stageNames);
 

@@ -19,6 +19,7 @@ import { JudgeService } from '../serve/judge-service.js';
 import { createServer, type Server, type ServerOptions } from '../serve/server.js';
 import { isLoopback, serveUntil } from '../serve/serve-until.js';
 import { servedSpecification, type ServedModel } from '../serve/served-model.js';
+import { collect } from './options.js';
 import { openArm } from './arms.js';
 import { openWorkbench } from './open-workbench.js';
 import { configOfRun, loadConfig, specFolder } from './settings.js';
@@ -212,8 +213,6 @@ async function trainedOn(paths: RunPaths, run: StoredRun, name: ArmName): Promis
   const stage = trainedArms[name as keyof typeof trainedArms];
   return (await notedSpecification(paths.training(name, stage))) ?? run.digests.spec;
 }
-
-const collect = (value: string, before: string[]): string[] => [...before, value];
 
 const real = (most: number) => (text: string) => {
   const value = Number(text);

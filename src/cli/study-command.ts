@@ -13,6 +13,7 @@ import { studyNames, type StudyName } from '../studies/study.js';
 import { openArm } from './arms.js';
 import { suiteSizesOf } from './evaluate-arms.js';
 import { openRunWorkbench } from './open-workbench.js';
+import { setOption } from './options.js';
 import { runStages } from './run.js';
 import { recordServerUsage, serverUsageTable } from './server-usage.js';
 import { packageVersion, promptsFile, readSettings, setsOf, specFolder } from './settings.js';
@@ -26,7 +27,6 @@ export interface StudyFlags {
 
 /** Adds the command to the program. */
 export function addStudyCommand(program: Command, signal: AbortSignal): void {
-  const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
   program
     .command('study')
     .description(
@@ -36,7 +36,7 @@ export function addStudyCommand(program: Command, signal: AbortSignal): void {
     .option('--out <folder>', 'folder of the study (default: runs/<name>-study)')
     .option('--quick', 'small sizes and one seed: everything once')
     .addOption(new Option('--only <name...>', 'these studies alone; the others keep what they have found').choices(studyNames))
-    .addOption(new Option('--set <setting=value>', 'change one setting; may be repeated').argParser(collect))
+    .addOption(setOption())
     .addHelpText(
       'after',
       '\nExamples:\n  deliberate study --quick\n  deliberate study mine.yaml --only headline\n  deliberate study mine.yaml --set study.seeds=[0] --set eval.plain=24\n\nA study that was stopped goes on when the same command is given again. study.html, study.json and study.csv are written after each study.',
