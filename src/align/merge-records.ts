@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { diskError } from '../base/disk-error.js';
 import { inputError } from '../base/errors.js';
 import { jsonlLines } from '../base/jsonl-lines.js';
+import { jsonOrNull } from '../base/parse-json.js';
 import { canonicalJson } from '../base/records.js';
 
 /** Records of smaller places come first; those of equal ones keep their order. */
@@ -35,7 +36,7 @@ interface Entry extends Place {
 const batch = 1 << 20;
 
 /**
- * Writes nothing where no file holds a record and none exists. Lines are copied byte for byte.
+ * Lines are copied byte for byte; files may be missing.
  * @returns the number of records
  * @throws input error for a line that is no record, and for two records of one id whose contents differ; dependency error when the disk refuses
  */
@@ -84,7 +85,7 @@ async function index<T extends { id: string }>({ files, schema, about, place }: 
     for await (const { number, at, bytes } of jsonlLines(name)) {
       const text = bytes.toString('utf8');
       if (text.trim() === '') continue;
-      const record = schema.safeParse(parsed(text));
+      const record = schema.safeParse(jsonOrNull(text));
       if (!record.success)
         throw inputError(
           `${name}:${number}: is not a record of this version (${record.error.issues[0]?.message}). Remove the line, and run the shard again: what it held is made again.`,
@@ -112,12 +113,4 @@ function withoutRepeats(entries: readonly Entry[], files: readonly string[]): En
       );
     return false;
   });
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

@@ -1,7 +1,9 @@
 /** Puts the shards of a run together: one run folder, as one machine alone would have made it, in which the filter and what follows go on. */
-import { mkdir, open, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { parse, stringify } from 'yaml';
+import { writeTextAtomically } from '../base/atomic-text.js';
 import { diskError } from '../base/disk-error.js';
 import { inputError } from '../base/errors.js';
 import { lockFolder } from '../base/folder-lock.js';
@@ -57,27 +59,25 @@ export async function mergeShards(to: string, folders: readonly string[]): Promi
 async function build(out: RunPaths, shards: readonly ReadShard[]) {
   const [first] = shards as [ReadShard];
   const { shard: _, ...run } = parse(await readFile(first.paths.runFile(), 'utf8')) as Record<string, unknown>;
-  await write(out.runFile(), stringify(run));
-  await write(out.prompts(), await readFile(first.paths.prompts()));
+  await writeTextAtomically(out.runFile(), stringify(run));
+  await writeTextAtomically(out.prompts(), await readFile(first.paths.prompts()));
   const usage = await Promise.all(shards.map(({ paths }) => readFile(paths.file('usage.jsonl')).catch(() => Buffer.alloc(0))));
-  if (usage.some(({ length }) => length > 0)) await write(out.file('usage.jsonl'), Buffer.concat(usage));
+  if (usage.some(({ length }) => length > 0)) await writeTextAtomically(out.file('usage.jsonl'), Buffer.concat(usage));
 
   const last: Place = { prompt: Number.MAX_SAFE_INTEGER, sample: 0 };
   const prompts = await promptList(first.paths);
   const asked = new Map(prompts.map(({ id }, at): [string, number] => [id, at]));
   const categories = shards.map(({ paths }) => paths.categories());
   const categoryOf = new Map<string, string>();
-  for (const file of categories)
-    for await (const { bytes } of jsonlLines(file)) {
-      const { promptId, category } = Categorised.parse(JSON.parse(bytes.toString('utf8')));
-      categoryOf.set(promptId, category);
-    }
-  if ((await Promise.all(shards.map(({ paths }) => exists(paths.categories())))).some(Boolean))
+  if (categories.some((file) => existsSync(file)))
     await mergeRecords({
       files: categories,
       schema: Categorised,
       about: ({ promptId }) => promptId,
-      place: ({ promptId }) => ({ prompt: asked.get(promptId) ?? last.prompt, sample: 0 }),
+      place: ({ promptId, category }) => {
+        categoryOf.set(promptId, category);
+        return { prompt: asked.get(promptId) ?? last.prompt, sample: 0 };
+      },
       out: out.categories(),
     });
 
@@ -116,20 +116,6 @@ async function promptList(paths: RunPaths): Promise<{ id: string; category: stri
   return list;
 }
 
-async function write(file: string, content: string | Buffer): Promise<void> {
-  try {
-    const handle = await open(file, 'w');
-    try {
-      await handle.writeFile(content);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    throw diskError(file, error);
-  }
-}
-
 const entries = (folder: string): Promise<string[] | null> =>
   readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return null;
@@ -141,12 +127,6 @@ async function removeAllBut(kept: readonly string[], room: string): Promise<void
   for (const name of (await entries(room)) ?? [])
     if (!kept.includes(name)) await rm(path.join(room, name), { recursive: true, force: true });
 }
-
-const exists = (file: string): Promise<boolean> =>
-  open(file).then(
-    (handle) => handle.close().then(() => true),
-    () => false,
-  );
 
 const notEmpty = (target: string) =>
   inputError(`${target}: is not empty. Give a folder that is new or empty; a merge writes into no run that has begun.`);

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { writeTextAtomically } from '../base/atomic-text.js';
 import { diskError } from '../base/disk-error.js';
 import { inputError } from '../base/errors.js';
+import { jsonOrNull } from '../base/parse-json.js';
 import { runKey, type RunPaths, type StoredRun } from '../base/run-folder.js';
 import { shardText, type Shard } from '../base/shard.js';
 
@@ -40,7 +41,7 @@ export async function whyUnfinished(paths: RunPaths, shard: Shard, run: StoredRu
     throw diskError(markFile(paths.root), error);
   });
   if (text === null) return 'is not done';
-  const mark = Mark.safeParse(jsonOf(text));
+  const mark = Mark.safeParse(jsonOrNull(text));
   if (!mark.success) throw inputError(`${markFile(paths.root)}: is not what this program wrote. Remove it and run the shard again.`);
   if (mark.data.shard !== shardText(shard) || mark.data.run !== runKey(run))
     return 'is not done under its present settings and specification';
@@ -63,12 +64,4 @@ export async function fileDigest(file: string): Promise<string | null> {
     throw diskError(file, error);
   }
   return hash.digest('hex');
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

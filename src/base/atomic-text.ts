@@ -4,7 +4,7 @@ import path from 'node:path';
 import { diskError } from './disk-error.js';
 
 /** @throws dependency error when the disk refuses; the file is then as it was. */
-export async function writeTextAtomically(file: string, text: string): Promise<void> {
+export async function writeTextAtomically(file: string, text: string | Uint8Array): Promise<void> {
   const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}.new`);
   try {
     await mkdir(path.dirname(file), { recursive: true });
