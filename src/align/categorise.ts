@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { JsonlLog } from '../base/jsonl.js';
 import { inParallel } from '../base/parallel.js';
 import { contentId, type Message, type Prompt } from '../base/records.js';
-import type { ChatModel } from '../engines/types.js';
 import { digestsFor, modelFor } from '../engines/workbench.js';
 import { splitCot } from '../lm/split-cot.js';
 import type { Spec } from './spec/types.js';
@@ -22,32 +21,32 @@ export async function categorise(context: StageContext, prompts: readonly Prompt
   const log = await JsonlLog.open(paths.categories(), Categorised);
   const known = new Map(log.records.map((record) => [record.id, record.category]));
   const found = new Map<string, string>();
-  const idOf = (messages: readonly Message[]) =>
-    contentId(
-      'category',
-      messages,
-      digestsFor(bench, 'categoriser'),
-      bench.servers?.categoriser === undefined ? config.engine.model : null,
-    );
-  const missing = open.filter((prompt) => {
-    const category = known.get(idOf(question(specs.spec, prompt.messages)));
-    if (category !== undefined) found.set(prompt.id, category);
-    return category === undefined;
+  const missing = open.flatMap((prompt) => {
+    const messages = question(specs.spec, prompt.messages);
+    const model = bench.servers?.categoriser === undefined ? config.engine.model : null;
+    const id = contentId('category', messages, digestsFor(bench, 'categoriser'), model);
+    const category = known.get(id);
+    if (category === undefined) return [{ prompt, messages, id }];
+    found.set(prompt.id, category);
+    return [];
   });
   const task = progress.task('categorise', missing.length);
-  const ask = async (model: ChatModel, prompt: Prompt) => {
-    const messages = question(specs.spec, prompt.messages);
-    const { choices } = await model.chat({ messages, maxTokens: 48, temperature: 0, sharedMessages: 1, ...(signal && { signal }) });
-    const said = choices[0]?.text ?? '';
-    const category = readCategory(specs.spec, said);
-    await log.append({ id: idOf(messages), promptId: prompt.id, category, said });
-    found.set(prompt.id, category);
-    task.advance();
-  };
   try {
     if (missing.length > 0) {
       const { model, concurrency } = await modelFor(bench, 'categoriser');
-      await inParallel(missing, concurrency, (prompt) => ask(model, prompt), signal);
+      await inParallel(
+        missing,
+        concurrency,
+        async ({ prompt, messages, id }) => {
+          const { choices } = await model.chat({ messages, maxTokens: 48, temperature: 0, sharedMessages: 1, ...(signal && { signal }) });
+          const said = choices[0]?.text ?? '';
+          const category = readCategory(specs.spec, said);
+          await log.append({ id, promptId: prompt.id, category, said });
+          found.set(prompt.id, category);
+          task.advance();
+        },
+        signal,
+      );
     }
   } finally {
     await log.close();

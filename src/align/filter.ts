@@ -77,9 +77,10 @@ export function filterCompletions(
       SftRecord.parse({ id: contentId('sft', id, cot, answer), promptId: prompt.id, messages: prompt.messages, cot, answer }),
     );
   const unscored = judgements.filter(({ score }) => score === null).length;
-  const unjudged = sound.filter(
-    ({ id, promptId }) => !judged.has(id) && promptOf.get(promptId)?.tags.includes('ordinary') === false,
-  ).length;
+  const unjudged = sound.filter(({ id, promptId }) => {
+    const prompt = promptOf.get(promptId);
+    return prompt !== undefined && !isOrdinary(prompt) && !judged.has(id);
+  }).length;
   return {
     records,
     funnel: [
