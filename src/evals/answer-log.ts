@@ -1,6 +1,6 @@
-/** The append-only file of an arm's answers, and the graded rows beside it. */
-import { JsonlLog, writeJsonl } from '../base/jsonl.js';
-import { EvalAnswer, type EvalRow } from './records.js';
+/** The append-only file of an arm's answers. */
+import { JsonlLog } from '../base/jsonl.js';
+import { EvalAnswer } from './records.js';
 
 export interface AnswerLog {
   /** By answer id. */
@@ -18,6 +18,3 @@ export async function openLog(file: string): Promise<AnswerLog> {
     close: () => log.close(),
   };
 }
-
-/** Writes the graded rows of a suite in one go. @throws dependency error when the disk refuses */
-export const writeRows = (file: string, rows: readonly EvalRow[]): Promise<void> => writeJsonl(file, rows);

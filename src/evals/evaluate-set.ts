@@ -1,10 +1,10 @@
 /** Evaluates one arm on a set: wraps, asks, grades, and writes rows beside those of the run's own suites. Resumable at any instant. */
 import path from 'node:path';
+import { writeJsonl } from '../base/jsonl.js';
 import { inParallel } from '../base/parallel.js';
 import { contentId } from '../base/records.js';
 import { Random } from '../base/random.js';
 import { wrapPrompt } from '../prompts/jailbreaks/wrap.js';
-import { writeRows } from './answer-log.js';
 import type { AttackContext, ModelTechnique, Target } from './attacks/technique.js';
 import type { ChosenTechniques } from './attacks/techniques.js';
 import { answerPrompts, lastMessage, rowOf, type ArmResult, type Asking } from './evaluate.js';
@@ -78,7 +78,7 @@ export async function evaluateSet(evaluation: SetEvaluation): Promise<SetResult>
   for (const part of set.parts) {
     const own = items.filter((item) => item.part === part.name).map((item) => rows.get(item)!);
     if (own.length === 0) continue;
-    await writeRows(path.join(path.dirname(out), `${part.name}.jsonl`), own);
+    await writeJsonl(path.join(path.dirname(out), `${part.name}.jsonl`), own);
     results.push({ result: summarise(arm, part, own, seed), units: units(part, own) });
   }
   return { results, failed };

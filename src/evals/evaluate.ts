@@ -1,12 +1,13 @@
 /** Asks one arm's model the prompts of all suites and grades the answers. Resumable at any instant. */
 import path from 'node:path';
 import pLimit from 'p-limit';
+import { writeJsonl } from '../base/jsonl.js';
 import { contentId, type Message, type Prompt } from '../base/records.js';
 import type { ChatModel } from '../engines/types.js';
 import type { Spec } from '../align/spec/types.js';
 import { answerKind, repetition, ungradable, type Grade } from './graders.js';
 import type { EvalAnswer, EvalResult, EvalRow } from './records.js';
-import { openLog, writeRows } from './answer-log.js';
+import { openLog } from './answer-log.js';
 import { summarise, units, type Unit } from './results.js';
 import type { Suite, SuiteSizes } from './suites.js';
 
@@ -68,7 +69,7 @@ export async function evaluateArm(evaluation: ArmEvaluation): Promise<ArmResult[
   const results: ArmResult[] = [];
   for (const { suite, prompts } of asked) {
     const rows = prompts.map((prompt) => gradeRow(arm, suite, prompt, answers.get(prompt.id)!, spec));
-    await writeRows(path.join(path.dirname(evaluation.out), `${suite.name}.jsonl`), rows);
+    await writeJsonl(path.join(path.dirname(evaluation.out), `${suite.name}.jsonl`), rows);
     results.push({ result: summarise(arm, suite, rows, seed), units: units(suite, rows) });
   }
   return results;
