@@ -68,7 +68,8 @@ export class Model {
     return this.sampler.sample({ ...request, ...this.adapter(adapter), signal, decode: this.decode, ...(stream && { onToken }) });
   }
 
-  choices({ adapter, ...request }: Argument<'choices'>): Promise<number[]> {
+  async choices({ adapter, ...request }: Argument<'choices'>): Promise<number[]> {
+    await this.trainer.releaseIdle();
     return this.sampler.choices({ ...request, ...this.adapter(adapter) });
   }
 
