@@ -5,15 +5,14 @@ import path from 'node:path';
 import { writeTextAtomically } from '../src/base/atomic-text.js';
 import { inputError } from '../src/base/errors.js';
 import { packageRoot } from '../src/base/package-root.js';
+import { fillBetween } from '../scripts/page-section.js';
 
 /** @throws input error when the page has not exactly one pair of marks of this name, in their order */
 export function fillSection(page: string, name: string, text: string): string {
   const [start, end] = [`<!-- ${name}:start -->`, `<!-- ${name}:end -->`];
-  const [before, inner, ...rest] = page.split(start);
-  const [, after, ...more] = (inner ?? '').split(end);
-  if (before === undefined || after === undefined || rest.length > 0 || more.length > 0)
-    throw inputError(`docs/SCALE.md must hold ${start} and then ${end}, each once: the table goes between them.`);
-  return `${before}${start}\n${text}\n${end}${after}`;
+  const filled = fillBetween(page, start, end, text);
+  if (filled === null) throw inputError(`docs/SCALE.md must hold ${start} and then ${end}, each once: the table goes between them.`);
+  return filled;
 }
 
 export async function fillScalePage(name: string, text: string): Promise<void> {

@@ -6,6 +6,7 @@ import { writeTextAtomically } from '../src/base/atomic-text.js';
 import { inputError } from '../src/base/errors.js';
 import { packageRoot } from '../src/base/package-root.js';
 import { packageVersion } from '../src/cli/settings.js';
+import { fillBetween } from '../scripts/page-section.js';
 import type { Figures } from './section.js';
 
 export interface Measured extends Figures {
@@ -41,18 +42,16 @@ function commit(): string {
 const begin = (name: string) => `<!-- figures of ${name}: written by npm run faults, not by hand -->`;
 const end = (name: string) => `<!-- end of ${name} -->`;
 
-/** What stands in the page for a section. A failure is counted here; it is told on the screen, with how to see it again. */
-export function sectionText({ name, title, command, lines, failures, seconds, where }: Measured): string {
+/** What stands between the marks of a section. A failure is counted here; it is told on the screen, with how to see it again. */
+function sectionText({ title, command, lines, failures, seconds, where }: Measured): string {
   const time = seconds < 90 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
   return [
-    begin(name),
     `### ${title}`,
     '',
     ...lines.map((line) => `- ${line}`),
     ...(failures.length > 0 ? [`- **WRONG: ${failures.length}. \`${command}\` tells what.**`] : []),
     '',
     `\`${command}\`, ${time}. ${where}.`,
-    end(name),
   ].join('\n');
 }
 
@@ -64,10 +63,11 @@ export async function saveFigures(file: string, measured: Measured): Promise<voi
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw inputError(`--save ${file}: cannot be read (${error.code}). Give the page that holds the figures: docs/RELIABILITY.md.`, error);
   });
-  const [from, to] = [text.indexOf(begin(measured.name)), text.indexOf(end(measured.name))];
-  if (from === -1 || to < from)
+  const [start, stop] = [begin(measured.name), end(measured.name)];
+  const filled = fillBetween(text, start, stop, sectionText(measured));
+  if (filled === null)
     throw inputError(
-      `${file}: has no place for the figures of ${measured.name}. Put these two lines where they belong:\n${begin(measured.name)}\n${end(measured.name)}`,
+      `${file}: has no place for the figures of ${measured.name}. Put these two lines where they belong, once:\n${start}\n${stop}`,
     );
-  await writeTextAtomically(file, text.slice(0, from) + sectionText(measured) + text.slice(to + end(measured.name).length));
+  await writeTextAtomically(file, filled);
 }

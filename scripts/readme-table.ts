@@ -8,6 +8,7 @@ import { writeTextAtomically } from '../src/base/atomic-text.js';
 import { DeliberateError, exitCodes, inputError } from '../src/base/errors.js';
 import { packageRoot } from '../src/base/package-root.js';
 import { mark, rate, Scorecard } from '../src/evals/scorecard.js';
+import { fillBetween } from './page-section.js';
 
 const start = '<!-- results:start -->';
 const end = '<!-- results:end -->';
@@ -42,12 +43,9 @@ export function markdownTable(card: Scorecard): string {
 
 /** @throws input error when the README has not exactly one pair of marks, in their order */
 export function fillReadme(readme: string, table: string): string {
-  const [before, inner, ...rest] = readme.split(start);
-  const [, after, ...more] = (inner ?? '').split(end);
-  if (before === undefined || after === undefined || rest.length > 0 || more.length > 0) {
-    throw inputError(`the README must hold ${start} and then ${end}, each once: the table goes between them.`);
-  }
-  return `${before}${start}\n${table}\n${end}${after}`;
+  const filled = fillBetween(readme, start, end, table);
+  if (filled === null) throw inputError(`the README must hold ${start} and then ${end}, each once: the table goes between them.`);
+  return filled;
 }
 
 /** @throws input error for a file that is no scorecard */
