@@ -6,17 +6,9 @@
 import { writeSync } from 'node:fs';
 import path from 'node:path';
 import type { Progress } from '../src/base/progress.js';
-import { watchDisk } from './watched-disk.js';
+import { dieAt, endBadly } from './dying.js';
 
 const [root = '', killAt = '0'] = process.argv.slice(2);
-let operations = 0;
-
-/** Counts an operation; at the chosen one the process ends as by a power cut, half of it done. */
-function count(half: () => void): void {
-  if (++operations !== Number(killAt)) return;
-  half();
-  process.kill(process.pid, 'SIGKILL');
-}
 
 const tell = (line: string) => void writeSync(1, `${line}\n`);
 const progress: Progress = {
@@ -39,8 +31,7 @@ const settings = {
 };
 
 async function main(): Promise<void> {
-  await watchDisk(count);
-  // Only now: modules take the watched functions when they are loaded.
+  const operations = await dieAt((operation) => operation === Number(killAt));
   const { parseConfig } = await import('../src/base/config.js');
   const { packageRoot } = await import('../src/base/package-root.js');
   const { loadSpec } = await import('../src/align/spec/parse.js');
@@ -52,12 +43,7 @@ async function main(): Promise<void> {
   tell('stage start');
   const bench = createScriptedWorkbench();
   await runStages({ root, config: parseConfig(settings, 'faults'), spec, prompts, bench, progress, codeVersion: 'faults' });
-  tell(`operations ${operations}`);
+  tell(`operations ${operations()}`);
 }
 
-main().catch(async (error: unknown) => {
-  const { DeliberateError, exitCodes } = await import('../src/base/errors.js');
-  const known = error instanceof DeliberateError;
-  console.error(known ? error.message : (error as Error).stack);
-  process.exitCode = exitCodes[known ? error.kind : 'internal'];
-});
+main().catch(endBadly);

@@ -5,25 +5,18 @@
  */
 import { writeSync } from 'node:fs';
 import type { Progress } from '../src/base/progress.js';
-import { watchDisk } from './watched-disk.js';
+import { dieAt, endBadly } from './dying.js';
 
 const [root = '', killStage = '', killAt = '0'] = process.argv.slice(2);
-let operations = 0;
 /** Operations before the stage in which it dies; null until that begins. */
 let before: number | null = null;
-
-function count(half: () => void): void {
-  operations++;
-  if (before === null || operations - before !== Number(killAt)) return;
-  half();
-  process.kill(process.pid, 'SIGKILL');
-}
+const operations = await dieAt((operation) => before !== null && operation - before === Number(killAt));
 
 const tell = (line: string) => void writeSync(1, `${line}\n`);
 
 function begin(stage: string): void {
-  if (stage === killStage) before ??= operations;
-  tell(`stage ${stage} ${operations}`);
+  if (stage === killStage) before ??= operations();
+  tell(`stage ${stage} ${operations()}`);
 }
 
 const progress: Progress = {
@@ -35,8 +28,6 @@ const progress: Progress = {
 };
 
 async function main(): Promise<void> {
-  await watchDisk(count);
-  // Only now: modules take the watched functions when they are loaded.
   const { loadSpec } = await import('../src/align/spec/parse.js');
   const { openWorkbench } = await import('../src/cli/open-workbench.js');
   const { runStages } = await import('../src/cli/run.js');
@@ -52,12 +43,7 @@ async function main(): Promise<void> {
   } finally {
     await bench.close();
   }
-  tell(`end ${operations}`);
+  tell(`end ${operations()}`);
 }
 
-main().catch(async (error: unknown) => {
-  const { DeliberateError, exitCodes } = await import('../src/base/errors.js');
-  const known = error instanceof DeliberateError;
-  console.error(known ? error.message : (error as Error).stack);
-  process.exitCode = exitCodes[known ? error.kind : 'internal'];
-});
+main().catch(endBadly);

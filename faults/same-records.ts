@@ -1,7 +1,6 @@
 /** Two run folders whose texts may differ: the same files, and in each the same records, none lost and none doubled. */
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import path from 'node:path';
+import { filesIn, withoutSeconds } from './scripted-run.js';
 
 /** A file: what its records are known by, where it holds records, and a hash of all of it but the seconds that things took. */
 export interface Stored {
@@ -24,19 +23,14 @@ function idOf(line: string): string {
 
 export async function storedIn(root: string): Promise<Map<string, Stored>> {
   const files = new Map<string, Stored>();
-  for (const name of (await readdir(root, { recursive: true })).sort()) {
-    const file = path.join(root, name);
-    if (!(await stat(file)).isFile()) continue;
-    const bytes = await readFile(file);
+  for await (const [name, bytes] of filesIn(root)) {
     if (!name.endsWith('.jsonl')) {
       files.set(name, { ids: null, lines: [], digest: createHash('sha256').update(bytes).digest('hex') });
       continue;
     }
-    const lines = bytes
-      .toString()
+    const lines = withoutSeconds(bytes.toString())
       .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => line.replace(/"seconds":[\d.e-]+/g, '"seconds":0'));
+      .filter((line) => line !== '');
     files.set(name, { ids: lines.map(idOf), lines, digest: '' });
   }
   return files;

@@ -47,13 +47,20 @@ export function scriptedRun(root: string, { after, at }: Kill = {}): Promise<End
   });
 }
 
-/** Every file of a folder; the seconds in metrics are set to 0, nothing else is touched. */
+/** Every file of a folder, by its name in it. */
+export async function* filesIn(root: string): AsyncGenerator<[string, Buffer]> {
+  for (const name of (await readdir(root, { recursive: true })).sort()) {
+    const file = path.join(root, name);
+    if ((await stat(file)).isFile()) yield [name, await readFile(file)];
+  }
+}
+
+/** The seconds that things took are set to 0, nothing else is touched. */
+export const withoutSeconds = (text: string): string => text.replace(/"seconds":[\d.e-]+/g, '"seconds":0');
+
 export async function contentsOf(root: string): Promise<Map<string, string>> {
   const files = new Map<string, string>();
-  for (const name of (await readdir(root, { recursive: true })).sort()) {
-    if (!(await stat(path.join(root, name))).isFile()) continue;
-    files.set(name, (await readFile(path.join(root, name), 'utf8')).replace(/"seconds":[\d.e-]+/g, '"seconds":0'));
-  }
+  for await (const [name, bytes] of filesIn(root)) files.set(name, withoutSeconds(bytes.toString()));
   return files;
 }
 
