@@ -5,10 +5,5 @@
 # Needs python3 with pip, cmake and a C++ compiler; or LLAMA_SERVER=PROGRAM, the server of a llama.cpp that is there. 2 GB of disk for the exports.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
-if [ -z "${LLAMA_SERVER:-}" ]; then
-  home=${1:-$root/.cache/llama}
-  "$root/bench/build-llama.sh" "$home" llama-server >&2
-  LLAMA_SERVER=$home/build/bin/llama-server
-fi
-export LLAMA_SERVER
+. "$root/integration/llama_server.sh"
 exec node "$root/dist/integration/llama.js"
