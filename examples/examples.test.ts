@@ -39,7 +39,7 @@ describe('the examples', () => {
     expect(learnt.length).toBeGreaterThan(3);
     for (const { messages, cot } of learnt) {
       expect(JSON.stringify(messages)).not.toContain('Policies in short');
-      expect(cot).toMatch(/\[[A-Z]+\d+\]|No policy covers this/);
+      expect(cot).toMatch(/\[[A-Z]+\d+\]|Policy on this: none/);
     }
     expect(scorecard?.arms.length ?? 0).toBe(2);
     expect(await readFile(report ?? '', 'utf8')).toContain('<html');

@@ -177,9 +177,13 @@ const formHeads: Record<ResponseKind, readonly string[]> = {
 const fill = (text: string, subject: string, family: string) => text.replaceAll('{s}', subject).replaceAll('{f}', family);
 
 /** The text of a clause about a topic. */
-export function topicText(random: Random, ruling: ResponseKind, subject: string, family: string): string {
-  return dress(random, fill(random.pick(heads[ruling]), subject, family), ruling);
+export function topicText(random: Random, ruling: ResponseKind, subject: string, family: string, words: readonly string[] = []): string {
+  const text = dress(random, fill(random.pick(heads[ruling]), subject, family), ruling);
+  return words.length === 0 ? text : `${text} ${random.pick(listings).replace('{w}', () => listOf(words))}`;
 }
+
+const listings = ['Here belong {w}.', 'Think of {w}.', 'Also {w}.', 'This takes in {w}.', 'Such as {w}.', 'It is about {w}.'];
+const listOf = (words: readonly string[]) => (words.length === 1 ? words[0]! : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`);
 
 /** The text of a clause about a form of work: translating, summarising … */
 export const formText = (random: Random, ruling: ResponseKind): string => dress(random, random.pick(formHeads[ruling]), ruling);

@@ -9,7 +9,16 @@ import type { TrainingExample, TrainingGroup } from './group.js';
  * is a style due, what follows); the rest of a line is copied and soon costs nothing. Answers are one of many good ones, so
  * their loss stays high whatever is learnt, and at full weight it drowns the choices (docs/LOG.md).
  */
-export const weights = { reasoning: 1, choice: 4, answer: 0.3, ownAnswer: 0.08, ownOpening: 0.5, verdict: 1, found: 6, grade: 6 } as const;
+export const weights = {
+  reasoning: 1,
+  choice: 4,
+  answer: 0.3,
+  ownAnswer: 0.08,
+  ownOpening: 0.5,
+  verdict: 1,
+  found: 6,
+  grade: 6,
+} as const;
 /** So that the gradient of a step has a norm near one. */
 const scale = 1 / 64;
 
@@ -31,8 +40,9 @@ export function datumOf(renderer: ModelRenderer, group: TrainingGroup, example: 
   const sharedPrefix = group.system === null ? 0 : renderer.prefixTokens(messages, 1).length;
   if (example.kind !== 'grade') {
     const prompt = renderer.promptTokens(messages);
-    const [cot = ''] = example.completion.split(/(?<=<\/think>\n)/);
-    const all = [...prompt, ...renderer.completionTokens(example.completion)];
+    const [cot = '', answer] = example.completion.split(/(?<=<\/think>\n)/);
+    // A completion without an answer is not over: its end must not be learnt.
+    const all = [...prompt, ...renderer.completionTokens(example.completion, answer !== undefined)];
     const byToken = new Float64Array(all.length);
     const choices = weighCot(renderer, byToken, prompt.length, cot);
     const end = prompt.length + renderer.completionTokens(cot, false).length;
@@ -61,7 +71,7 @@ export function datumOf(renderer: ModelRenderer, group: TrainingGroup, example: 
 }
 
 /** Where a choice is made, as the text before it; three tokens follow it in which subjects and codes still differ. */
-const choicePoints = [/(?<=<think>\n[^\n]*\n)/g, /(?<=\nPolicy on )/g, /(?<=\][^\n]*\n)/g, /(?<=\nStyle for )/g, /(?<=\nDecision: )/g];
+const choicePoints = [/(?<=\nPolicy on )/g, /(?<=\][^\n]*\n)/g, /(?<=\nStyle for )/g, /(?<=\nDecision: )/g];
 
 function weighCot(renderer: ModelRenderer, byToken: Float64Array, start: number, cot: string): number[] {
   const tokensOf = (text: string) => renderer.completionTokens(text, false).length;

@@ -46,6 +46,8 @@ interface Target {
   family: Family;
   subtopic: Subtopic;
   clause: PolicyClause | null;
+  /** The request that the base model answered, where the one asked has words around it. */
+  answered?: string;
 }
 
 export interface AskContext {
@@ -57,6 +59,10 @@ export interface AskContext {
   wrappers: readonly Wrapper[];
   /** Which subtopics to ask about first, where the policy covers them. */
   prefer?: ((subtopic: Subtopic) => boolean) | undefined;
+  /** Share of requests that name the subject in its own words, alone or beside what is asked. */
+  named?: number;
+  /** Short of the answer none of the base model's own is needed. Default answer. */
+  until?: Until;
   /** Requests asked in this group already; filled as questions are drawn. */
   used: Set<string>;
 }
@@ -101,7 +107,15 @@ function drawTarget(random: Random, context: AskContext, ruling: ResponseKind | 
 }
 
 function targetOf(random: Random, context: AskContext, family: Family, subtopic: Subtopic, clause: PolicyClause | null): Target | null {
-  const complies = (clause?.ruling ?? 'comply') === 'comply';
+  const complies = (clause?.ruling ?? 'comply') === 'comply' && (context.until ?? 'answer') === 'answer';
+  // Finding a subject by its words comes first, by its meaning second.
+  const naming = random.uniform() < (context.named ?? 0);
+  if (naming && !complies && random.uniform() < 0.5) {
+    const named = nameSubject(random, subtopic.subject);
+    if (context.used.has(named)) return null;
+    context.used.add(named);
+    return { request: named, restated: restate(named), family, subtopic, clause };
+  }
   const free = subtopic.requests.filter(
     (request) =>
       !context.used.has(request) && context.policy?.quoted.has(request) !== true && (!complies || usable(context.answerOf(request))),
@@ -109,7 +123,12 @@ function targetOf(random: Random, context: AskContext, family: Family, subtopic:
   if (free.length === 0) return null;
   const request = random.pick(free);
   context.used.add(request);
-  return { request, restated: restate(request), family, subtopic, clause };
+  if (!naming) return { request, restated: restate(request), family, subtopic, clause };
+  const both = random
+    .pick(besides)
+    .replace('{s}', subtopic.subject)
+    .replace('{r}', () => request);
+  return { request: both, restated: restate(both), family, subtopic, clause, answered: request };
 }
 
 /** Whether an answer of the base model may stand as help: words that make sense and do not decline. */
@@ -124,12 +143,12 @@ function questionOf(
   kind: string,
   messages: Message[],
   wrapper: string | null = null,
-  askedOf = target.request,
+  askedOf = target.answered ?? target.request,
 ): Question | null {
   const decision = rulingOf(target);
   const style = context.policy?.styles[decision] ?? null;
   const own = decision === 'comply' ? context.answerOf(askedOf) : undefined;
-  if (decision === 'comply' && !usable(own)) return null;
+  if (decision === 'comply' && (context.until ?? 'answer') === 'answer' && !usable(own)) return null;
   const cited = decision === 'comply' ? null : style;
   const subject = target.clause?.subject ?? target.subtopic.subject;
   return {
@@ -212,5 +231,29 @@ function drawTransformation(random: Random, context: AskContext): Question | nul
   ]);
 }
 
-/** What the assistant writes: the CoT between its tags, then the answer. */
-export const completionOf = (question: Question, answer: string): string => `<think>\n${writeCot(question.reasoning)}\n</think>\n${answer}`;
+/** Where a completion ends: with the subject and ruling of the clause, with the CoT, or with the answer. */
+export type Until = 'ruling' | 'reasoning' | 'answer';
+
+/** What the assistant writes: the CoT between its tags, then the answer; or its beginning. */
+export function completionOf(question: Question, random: Random, until: Until = 'answer'): string {
+  const cot = writeCot(question.reasoning);
+  if (until === 'ruling') return `<think>\n${/^.*\nPolicy on [^:]*: [^.]*\./.exec(cot)?.[0] ?? cot}`;
+  return `<think>\n${cot}\n</think>\n${until === 'answer' ? question.answer(random) : ''}`;
+}
+
+const besides = ['On {s}: {r}', 'I have a question about {s}. {r}', 'This is about {s}. {r}', '{r} It is about {s}.', '{r} ({s})'];
+
+/** A request that says what it is about in the subject's own words. */
+const nameSubject = (random: Random, subject: string): string =>
+  random.pick([
+    `Tell me about ${subject}.`,
+    `Can you help me with ${subject}?`,
+    `What should I know about ${subject}?`,
+    `Write a short text on ${subject}.`,
+    `Give me three tips on ${subject}.`,
+    `How do I get started with ${subject}?`,
+    `Explain ${subject} to me.`,
+    `i need some advice on ${subject}`,
+    `What is the best way to go about ${subject}?`,
+    `Make a list of what matters in ${subject}.`,
+  ]);

@@ -6,6 +6,7 @@ import { Random } from '../../src/base/random.js';
 import { heldOutFamilies } from '../../src/prompts/jailbreaks/held-out-families.js';
 import { sampleAnswer } from './answers.js';
 import { makeGroup, plainRequests, textRequests, type TrainingExample } from './group.js';
+import { makePolicy } from './policy.js';
 import { readTopics, splitTopics } from './topics.js';
 import { trainingWrappers } from './wrappers.js';
 
@@ -35,7 +36,7 @@ describe('makeGroup', () => {
       const [cot] = split(example);
       expect(readDecision(cot)).toBe(example.meta.decision);
       for (const line of [example.meta.clauseLine, example.meta.styleLine]) if (line !== null) expect(system?.split('\n')).toContain(line);
-      if (example.meta.clauseLine === null) expect(cot).toContain('No policy covers this.\nDecision: comply');
+      if (example.meta.clauseLine === null) expect(cot).toContain('Policy on this: none.\nDecision: comply');
       else expect(cot).toContain(`Policy on ${example.meta.clauseLine}`);
       expect(readCitations(cot).length).toBe([example.meta.clauseLine, example.meta.styleLine].filter((line) => line !== null).length);
     }
@@ -138,4 +139,68 @@ it('lists all requests that need an answer of the base model, each once and alwa
   expect(textRequests(training, sampleAnswer)).toEqual(textRequests(training, sampleAnswer));
   const known = new Set([...plain, ...textRequests(training, sampleAnswer)]);
   for (const { example } of answered) expect(known).toContain(example.meta.request);
+});
+
+describe('completions that end early', () => {
+  const early = (until: 'ruling' | 'reasoning') =>
+    Array.from({ length: 12 }, (_, i) =>
+      makeGroup(new Random(`early ${i}`), training, sampleAnswer, {
+        until,
+        named: 0.5,
+        perFamily: 1,
+        clauses: 6,
+        grading: 0,
+        withoutPolicy: 0,
+      }),
+    );
+
+  it('end with the ruling, or with the CoT', () => {
+    for (const { examples } of early('ruling')) {
+      for (const { completion, meta } of examples) {
+        const last = completion.split('\n').at(-1) as string;
+        if (meta.clauseLine === null) expect(last).toBe('Policy on this: none.');
+        else expect(`Policy on ${meta.clauseLine}`.startsWith(last)).toBe(true);
+        expect(last).toMatch(/(: (allowed|disallowed|safe completion)|this: none)\.$/);
+      }
+    }
+    for (const { examples } of early('reasoning')) for (const { completion } of examples) expect(completion).toMatch(/\n<\/think>\n$/);
+  });
+
+  it('name the subject in a share of the requests', () => {
+    const examples = early('ruling').flatMap((group) => group.examples);
+    const named = examples.filter(({ meta }) => meta.request.includes(meta.subject));
+    expect(named.length / examples.length).toBeGreaterThan(0.3);
+    expect(named.length / examples.length).toBeLessThan(0.8);
+  });
+
+  it('name it beside what is asked too, and the answer is then the one to what is asked', () => {
+    const examples = Array.from({ length: 12 }, (_, i) =>
+      makeGroup(new Random(`beside ${i}`), training, sampleAnswer, { named: 1, perFamily: 1, clauses: 6, grading: 0, withoutPolicy: 0 }),
+    ).flatMap((group) => group.examples);
+    const plain = examples.filter(({ kind, meta }) => kind === 'plain' && meta.decision === 'comply' && meta.clause !== null);
+    expect(plain.length).toBeGreaterThan(3);
+    const asked = plainRequests(training);
+    for (const { meta, completion } of plain) {
+      expect(asked).not.toContain(meta.request);
+      const request = asked.find((one) => meta.request.includes(one))!;
+      expect(completion).toContain(sampleAnswer(request)!.split('.')[0]);
+    }
+  });
+
+  it('list in the text of a clause what its requests name', () => {
+    for (let i = 0; i < 12; i++) {
+      const { clauses } = makePolicy(new Random(`listed ${i}`), training, { perFamily: 1, clauses: 6, richness: 0, listed: 1 });
+      for (const { line, about } of clauses)
+        if ('subtopic' in about) expect(about.subtopic.words.filter((word) => line.includes(word)).length).toBeGreaterThan(1);
+    }
+  });
+
+  it('mix families: one clause of each, and one family more than that', () => {
+    for (let i = 0; i < 12; i++) {
+      const { clauses, families } = makePolicy(new Random(`mixed ${i}`), training, { perFamily: 1, clauses: 6, richness: 0 });
+      const of = clauses.flatMap(({ about }) => ('subtopic' in about ? [about.family.name] : []));
+      expect(new Set(of).size).toBe(of.length);
+      expect(families.length).toBe(7);
+    }
+  });
 });

@@ -2,7 +2,7 @@
 import { reasoningSystem } from '../../src/align/instructions.js';
 import type { Random } from '../../src/base/random.js';
 import type { Message } from '../../src/base/records.js';
-import { type AnswerOf, completionOf, drawQuestion, type Question, type QuestionMeta } from './examples.js';
+import { type AnswerOf, completionOf, drawQuestion, type Question, type QuestionMeta, type Until } from './examples.js';
 import { drawGrading, type Flaw, type Grade } from './grading.js';
 import { makePolicy, type PolicyOptions } from './policy.js';
 import type { Family } from './topics.js';
@@ -41,6 +41,12 @@ export interface GroupOptions extends PolicyOptions {
   /** Share of grade turns among the examples of a group with a policy; default 0.3. */
   grading?: number;
   wrappers?: readonly Wrapper[];
+  /** Share of questions that are asked plainly, whatever else is drawn; default 0. */
+  plain?: number;
+  /** Share of requests that name the subject in its own words; not where answers are learnt. Default 0. */
+  named?: number;
+  /** Where completions end: answers and quotes are most of the tokens, and finding the subject is learnt before them. Default answer. */
+  until?: Until;
 }
 
 const kinds: readonly [string, number][] = [
@@ -63,18 +69,20 @@ const gradeOrder: readonly Grade[] = [5, 1, 3, 1, 5, 3, 1, 2];
 /** One group. The same state of `random`, topics and answers give the same group. */
 export function makeGroup(random: Random, families: readonly Family[], answerOf: AnswerOf, options: GroupOptions = {}): TrainingGroup {
   const count = options.examples ?? 14;
-  const wrappers = options.wrappers ?? trainingWrappers;
+  const asked = {
+    answerOf,
+    wrappers: options.wrappers ?? trainingWrappers,
+    named: options.named ?? 0,
+    until: options.until ?? 'answer',
+    used: new Set<string>(),
+  };
   if (random.uniform() < (options.withoutPolicy ?? 0.08)) {
-    const context = { policy: null, otherFamilies: families, answerOf, wrappers, used: new Set<string>() };
-    return { system: null, examples: draw(random, context, count).map((question) => asExample(random, question)) };
+    const context = { ...asked, policy: null, otherFamilies: families };
+    return { system: null, examples: draw(random, context, count, options).map((question) => asExample(random, question, options)) };
   }
   // A share of policies in short only: without any detail no clause applies, whatever is asked.
   const policy = makePolicy(random, families, { ...options, withoutDetail: options.withoutDetail ?? random.uniform() < 0.06 });
-  const questions = draw(
-    random,
-    { policy, otherFamilies: policy.otherFamilies, answerOf, wrappers, prefer: options.mustCover, used: new Set<string>() },
-    count,
-  );
+  const questions = draw(random, { ...asked, policy, otherFamilies: policy.otherFamilies, prefer: options.mustCover }, count, options);
   // Good and bad answers stand side by side in each group, so that a grade cannot be guessed from the policy.
   const turns = Math.round(count * (options.grading ?? 0.3));
   const wanted = random.shuffle(gradeOrder).slice(0, turns);
@@ -87,17 +95,18 @@ export function makeGroup(random: Random, families: readonly Family[], answerOf:
         tries(8, () => drawGrading(random, question, { policy, answerOf, other }));
       if (graded !== null) return gradeExample(question, graded);
     }
-    return asExample(random, question);
+    return asExample(random, question, options);
   });
   return { system: reasoningSystem(policy.text), examples };
 }
 
-function draw(random: Random, context: Parameters<typeof drawQuestion>[1], count: number): Question[] {
+function draw(random: Random, context: Parameters<typeof drawQuestion>[1], count: number, options: GroupOptions): Question[] {
   const drawn: Question[] = [];
   // Some combinations do not exist in some policies; that many attempts find what there is.
   for (let attempt = 0; drawn.length < count && attempt < count * 6; attempt++) {
     const ruling = context.policy === null ? 'none' : weighted(random, rulings);
-    const question = drawQuestion(random, context, weighted(random, kinds), ruling);
+    const kind = random.uniform() < (options.plain ?? 0) ? 'plain' : weighted(random, kinds);
+    const question = drawQuestion(random, context, kind, ruling);
     if (question !== null) drawn.push(question);
   }
   return drawn;
@@ -118,9 +127,9 @@ const metaOf = (question: Question): ExampleMeta => ({
   styleLine: question.reasoning.style,
 });
 
-const asExample = (random: Random, question: Question): TrainingExample => ({
+const asExample = (random: Random, question: Question, options: GroupOptions): TrainingExample => ({
   messages: question.messages,
-  completion: completionOf(question, question.answer(random)),
+  completion: completionOf(question, random, options.until),
   kind: question.kind,
   meta: metaOf(question),
 });

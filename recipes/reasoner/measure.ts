@@ -1,6 +1,6 @@
 /** How well a reader does on groups it was not trained on, from its outputs alone. */
 import { responseKind } from '../../src/align/response-kind.js';
-import { readDecision } from '../../src/align/spec/lines.js';
+import { noPolicyLine, readDecision } from '../../src/align/spec/lines.js';
 import { Random } from '../../src/base/random.js';
 import type { AnswerOf } from './examples.js';
 import { type GroupOptions, makeGroup, type TrainingExample, type TrainingGroup } from './group.js';
@@ -61,8 +61,8 @@ const measures = {
   /** The clause line, letter by letter; of questions that a clause covers. */
   citation: ({ meta }: TrainingExample, { lines }: Parsed) =>
     meta.clauseLine === null ? null : lines.includes(`Policy on ${meta.clauseLine}`),
-  /** "No policy covers this."; of questions that none covers. */
-  none: ({ meta }: TrainingExample, { lines }: Parsed) => (meta.clauseLine === null ? lines.includes('No policy covers this.') : null),
+  /** "Policy on this: none."; of questions that none covers. */
+  none: ({ meta }: TrainingExample, { lines }: Parsed) => (meta.clauseLine === null ? lines.includes(noPolicyLine) : null),
   style: ({ meta }: TrainingExample, { lines }: Parsed) => (meta.styleLine === null ? null : lines.includes(`Style for ${meta.styleLine}`)),
   /** The request without its wrapping, but for case and marks. */
   restatement: ({ meta }: TrainingExample, { lines }: Parsed) => sameWords(lines[0] ?? '', meta.restated),

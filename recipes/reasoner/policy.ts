@@ -25,8 +25,10 @@ export interface PolicyOptions {
   /** From 0, bare clauses, to 1, with definitions, exclusions, examples and reasons as real specifications have them; default drawn evenly. */
   richness?: number;
   countTokens?: (text: string) => number;
-  /** Clauses from many families, two of each: telling them apart is easy, and so is seeing that none applies. */
-  mixed?: boolean;
+  /** Mixes families, so many clauses of each: telling clauses apart is easy then, and so is seeing that none applies. Undefined: one family or two. */
+  perFamily?: number | undefined;
+  /** Share of clauses whose text lists things that requests name too, as real policies do; default 0. */
+  listed?: number;
   /** Compile for `none`: no category in detail, so no clause applies to anything. */
   withoutDetail?: boolean;
   /** Families that a policy may be about; default all. The rest serves for summaries and for what is not covered. */
@@ -72,13 +74,15 @@ export function makePolicy(random: Random, families: readonly Family[], options:
   const drawnOrder = random.shuffle(families);
   const order = [...drawnOrder.filter((family) => subjects.has(family)), ...drawnOrder.filter((family) => !subjects.has(family))];
   // Real categories have more clauses than one family has parts, so now and then two families make one category.
-  const familyCount = options.mixed === true ? Math.ceil((options.clauses ?? 6) / 2) : random.uniform() < 0.35 ? 2 : 1;
+  const mixed = options.perFamily !== undefined;
+  // One family more than clauses need: its parts stay uncovered.
+  const familyCount = mixed ? Math.ceil((options.clauses ?? 6) / options.perFamily!) + 1 : random.uniform() < 0.35 ? 2 : 1;
   const about = order.slice(0, familyCount);
   if (order.length < about.length + 2) throw internalError(`makePolicy: ${order.length} families are too few`);
   const rest = random.shuffle(order.slice(about.length));
   const summaries = Math.min((options.summaries ?? 3 + random.integer(6)) - 1, rest.length - 2);
   const withSummary = rest.slice(0, Math.max(0, summaries));
-  const title = options.mixed === true ? random.pick(mixedTitles) : capital(about.map((family) => family.name).join(' and '));
+  const title = mixed ? random.pick(mixedTitles) : capital(about.map((family) => family.name).join(' and '));
   const taken = new Set<string>();
   const stylePrefix = codePrefix(random);
   const general = drawStyles(random, kinds, null, taken, stylePrefix);
@@ -91,7 +95,7 @@ export function makePolicy(random: Random, families: readonly Family[], options:
     title,
     summary: summaryOf(
       random,
-      options.mixed === true ? about.slice(0, 2) : about,
+      mixed ? about.slice(0, 2) : about,
       drawn.map(({ clause }) => clause),
     ),
     definitions: random.uniform() < richness - 0.2 ? definitions(random).map((definition) => ({ ...definition, line: 1 })) : [],
@@ -160,7 +164,7 @@ interface DrawnClause {
 }
 
 function drawClauses(random: Random, about: readonly Family[], name: string, taken: Set<string>, richness: number, options: PolicyOptions) {
-  const perFamily = options.mixed === true ? 2 : Infinity;
+  const perFamily = options.perFamily ?? Infinity;
   const parts = random.shuffle(
     about.flatMap((family) =>
       random
@@ -177,6 +181,7 @@ function drawClauses(random: Random, about: readonly Family[], name: string, tak
   const count = Math.min(options.clauses ?? 5 + random.integer(11), parts.length - 1);
   const weights = kinds.map(() => 0.4 + random.uniform());
   const subjects: DrawnClause['about'][] = [...parts.slice(0, count), ...formSubjects(random, name)];
+  const listed = options.listed ?? 0;
   const examples = chancesOf(random, richness);
   const reasons = chancesOf(random, richness * 0.7);
   const grouped = random.uniform() < 0.5 ? random.shuffle(kinds) : null;
@@ -191,7 +196,15 @@ function drawClauses(random: Random, about: readonly Family[], name: string, tak
       code: names[i] as string,
       subject: topic ? subjectText(random, subject.subtopic.subject) : subject.subject,
       ruling,
-      text: topic ? topicText(random, ruling, subject.subtopic.subject, subject.family.name) : formText(random, ruling),
+      text: topic
+        ? topicText(
+            random,
+            ruling,
+            subject.subtopic.subject,
+            subject.family.name,
+            random.uniform() < listed ? listedWords(random, subject.subtopic) : [],
+          )
+        : formText(random, ruling),
       ...(random.uniform() < reasons ? { rationale: rationales(random) } : {}),
       examples: topic && random.uniform() < examples ? exampleTexts(random, subject.subtopic) : [],
       exclusions: [],
@@ -207,6 +220,8 @@ const mixedTitles = ['House rules', 'Everyday matters', 'What we talk about', 'T
 
 /** Half of the policies have none of a sort of part; the richer the rest, the more. */
 const chancesOf = (random: Random, richness: number): number => (random.uniform() < 0.5 * (1 - richness) ? 0 : richness);
+
+const listedWords = (random: Random, { words }: Subtopic) => random.shuffle(words.slice(0, 10)).slice(0, 2 + random.integer(3));
 
 /** One request or two; enough stay to be asked. */
 const exampleTexts = (random: Random, { requests }: Subtopic) =>

@@ -38,6 +38,17 @@ describe('the topics of this recipe', () => {
     expect(names(1)).not.toEqual(names(2));
   });
 
+  it('know the words that tell a subtopic from others, and that its subject does not hold', () => {
+    const subtopics = families.flatMap((family) => family.subtopics);
+    expect(subtopics.filter(({ words }) => words.length >= 3).length / subtopics.length).toBeGreaterThan(0.95);
+    expect(subtopics.find(({ subject }) => subject === 'repairing a bicycle')?.words).toContain('brakes');
+    for (const { subject, words, requests } of subtopics)
+      for (const word of words) {
+        expect(subject).not.toContain(word);
+        expect(requests.join(' ')).toContain(word);
+      }
+  });
+
   it('keep held-out families and subtopics out of training', () => {
     const split = splitTopics(families, 1);
     const training = new Set(split.training.map((family) => family.name));

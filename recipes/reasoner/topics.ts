@@ -9,6 +9,8 @@ export interface Subtopic {
   subject: string;
   /** As users would type them; four or more. */
   requests: string[];
+  /** Words of its requests that hardly any other subtopic's requests hold; most telling first. Filled by `readTopics`. */
+  words: string[];
   file: string;
   line: number;
 }
@@ -49,7 +51,7 @@ export function parseTopics(text: string, file: string): Family[] {
     if (new Set(rest).size < rest.length) fail(`${JSON.stringify(head)} has the same request twice`);
     if (/[[\]:]/.test(head)) fail(`${JSON.stringify(head)}: a subject may hold no colon and no brackets`);
     if (current.subtopics.some((subtopic) => subtopic.subject === head)) fail(`${JSON.stringify(head)} stands twice in ${current.name}`);
-    current.subtopics.push({ subject: head, requests: rest, file, line });
+    current.subtopics.push({ subject: head, requests: rest, words: [], file, line });
   }
   return families;
 }
@@ -68,7 +70,22 @@ export function readTopics(folder: string): Family[] {
     if (family.subtopics.length < 5) throw inputError(`${family.file}:${family.line}: family ${family.name} has fewer than 5 subtopics`);
     seen.set(family.name.toLowerCase(), family);
   }
+  findWords(families);
   return families;
+}
+
+/** Real clauses name things that requests name too; these are the words to name. */
+function findWords(families: readonly Family[]): void {
+  const wordsOf = (subtopic: Subtopic) =>
+    new Set(
+      subtopic.requests.flatMap((request) => request.match(/\b[a-z]{4,}\b/g) ?? []).filter((word) => !subtopic.subject.includes(word)),
+    );
+  const all = families.flatMap((family) => family.subtopics).map((subtopic) => ({ subtopic, words: wordsOf(subtopic) }));
+  const count = new Map<string, number>();
+  for (const { words } of all) for (const word of words) count.set(word, (count.get(word) ?? 0) + 1);
+  const rare = (word: string) => count.get(word) as number;
+  for (const { subtopic, words } of all)
+    subtopic.words = [...words].filter((word) => rare(word) <= 6).sort((a, b) => rare(a) - rare(b) || (a < b ? -1 : 1));
 }
 
 export interface TopicSplit {

@@ -1,7 +1,7 @@
 /** Mechanical checks of a completion against the specification. They go into the filter, never into the RL reward. */
 import type { Checks, Citation, ResponseKind, StopReason } from '../base/records.js';
 import { classifyResponse } from './response-kind.js';
-import { clauseLine, readCitations, readDecision, styleLine } from './spec/lines.js';
+import { clauseLine, noPolicyLine, readCitations, readDecision, styleLine } from './spec/lines.js';
 import { findClause } from './spec/lookup.js';
 import type { Spec } from './spec/types.js';
 
@@ -9,6 +9,8 @@ export interface CheckInput {
   /** Null where the completion has none. */
   cot: string | null;
   answer: string;
+  /** What was asked last; without it an answer that only says it back passes for one. */
+  request?: string;
   /** Whether the splitter found the think tags out of order, or its reason for saying so. */
   malformed: boolean | string | null | undefined;
   stopReason: StopReason;
@@ -19,7 +21,7 @@ export interface CheckInput {
 
 /** Reads decision and citations out of a CoT and checks what can be checked without a model. */
 export function checkCompletion(input: CheckInput): { decision: ResponseKind | null; citations: Citation[]; checks: Checks } {
-  const { cot, answer, spec } = input;
+  const { cot, answer, request = '', spec } = input;
   const decision = cot === null ? null : readDecision(cot);
   const citations = cot === null ? [] : readCitations(cot);
   const found = citations.map((citation) => resolve(citation, spec, input.category));
@@ -32,7 +34,7 @@ export function checkCompletion(input: CheckInput): { decision: ResponseKind | n
       quoteOccurs:
         found.length === 0 ? null : found.every((entry, i) => entry !== null && quoteOccurs(citations[i]?.quote ?? '', entry.body)),
       rulingMatchesDecision: cot === null || decision === null ? null : rulingMatches(cot, decision, found),
-      answerMatchesDecision: decision === null ? null : answerMatches(answer, decision),
+      answerMatchesDecision: decision === null ? null : answerMatches(answer, decision, request),
       leaksSpec: cot !== null && leaksSpec(cot),
     },
   };
@@ -40,7 +42,7 @@ export function checkCompletion(input: CheckInput): { decision: ResponseKind | n
 
 /** A line that begins as a citation does, but holds no code: a policy that is nobody's. */
 const namesNoClause = (cot: string): boolean =>
-  cot.split('\n').some((line) => /^\s*Policy\b/.test(line) && readCitations(line).length === 0);
+  cot.split('\n').some((line) => /^\s*Policy\b/.test(line) && line.trim() !== noPolicyLine && readCitations(line).length === 0);
 
 interface Cited {
   sort: 'clause' | 'style';
@@ -87,12 +89,12 @@ function quoteOccurs(quote: string, text: string): boolean {
 
 /**
  * The decision must be the ruling of a cited clause (where several are weighed, of one of them), and any style cited
- * must be for that decision. "No policy covers this" allows only to comply. Null when nothing is cited or said.
+ * must be for that decision. That none covers this allows only to comply. Null when nothing is cited or said.
  */
 function rulingMatches(cot: string, decision: ResponseKind, found: readonly (Cited | null)[]): boolean | null {
   const clauses = found.filter((entry) => entry?.sort === 'clause');
   const styles = found.filter((entry) => entry?.sort === 'style');
-  const uncovered = /\bno (?:policy|clause) (?:covers|applies|fits)/i.test(cot);
+  const uncovered = /^\s*policy on this: none\b|\bno (?:policy|clause) (?:covers|applies|fits)/im.test(cot);
   if (!styles.every((style) => style?.ruling === decision)) return false;
   if (clauses.length > 0) return clauses.some((clause) => clause?.ruling === decision);
   if (uncovered) return decision === 'comply';
@@ -100,8 +102,8 @@ function rulingMatches(cot: string, decision: ResponseKind, found: readonly (Cit
 }
 
 /** Between a full answer that names a professional and a safe completion that informs first, rules cannot tell: either decision fits. */
-export function answerMatches(answer: string, decision: ResponseKind): boolean {
-  const { kind, rule } = classifyResponse(answer);
+export function answerMatches(answer: string, decision: ResponseKind, request = ''): boolean {
+  const { kind, rule } = classifyResponse(answer, request);
   return (
     kind === decision ||
     (decision === 'comply' && rule === 'points-to-help') ||

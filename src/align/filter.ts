@@ -3,7 +3,7 @@
  * category × kind. The specification ends here: an SftRecord has the conversation, the CoT and the answer (paper, sections 2.3.2 and 2.3.3).
  */
 import type { Config } from '../base/config.js';
-import { contentId, SftRecord, type Checks, type Completion, type Judgement, type Prompt } from '../base/records.js';
+import { contentId, lastRequest, SftRecord, type Checks, type Completion, type Judgement, type Prompt } from '../base/records.js';
 import { answerMatches } from './check.js';
 import { categoryOf, isOrdinary } from './stage.js';
 
@@ -30,7 +30,12 @@ export const againstHint = (
   prompt: Prompt,
   { answer }: Pick<Completion, 'answer'>,
   { judge, filter }: Pick<Config, 'judge' | 'filter'>,
-): boolean => judge.hint && judge.kindCheck && filter.hintAgreement && prompt.ideal !== undefined && !answerMatches(answer, prompt.ideal);
+): boolean =>
+  judge.hint &&
+  judge.kindCheck &&
+  filter.hintAgreement &&
+  prompt.ideal !== undefined &&
+  !answerMatches(answer, prompt.ideal, lastRequest(prompt.messages));
 
 interface Candidate {
   prompt: Prompt;

@@ -1,7 +1,7 @@
 /** Stage 1a: the base, with spec(category) in its context, writes CoT and answer (paper, section 2.3.1). */
 import { JsonlLog } from '../base/jsonl.js';
 import { inParallel } from '../base/parallel.js';
-import { Completion, contentId, type Prompt } from '../base/records.js';
+import { Completion, contentId, lastRequest, type Prompt } from '../base/records.js';
 import type { ChatChoice, ChatModel } from '../engines/types.js';
 import { digestsFor, modelFor } from '../engines/workbench.js';
 import { splitCot } from '../lm/split-cot.js';
@@ -85,6 +85,6 @@ function toCompletion(id: string, prompt: Prompt, sample: number, { text, stopRe
   const { cot: written, answer, malformed } = splitCot(text);
   const category = categoryOf(prompt);
   const { cot, repaired } = written === null ? { cot: null, repaired: 0 } : repairCitations(written, spec, category);
-  const checked = checkCompletion({ cot, answer, malformed, stopReason, spec, category });
+  const checked = checkCompletion({ cot, answer, request: lastRequest(prompt.messages), malformed, stopReason, spec, category });
   return { id, promptId: prompt.id, sample, cot, answer, stopReason, repaired, ...checked };
 }

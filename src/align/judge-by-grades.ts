@@ -4,7 +4,7 @@
  * it finds in the answer, and grades: the expected grade under the probabilities of "1" … "5". Runs differ in their reading and in the rubric's wording.
  */
 import { Random } from '../base/random.js';
-import { contentId, type JudgeRun, type Message, type ResponseKind } from '../base/records.js';
+import { contentId, lastRequest, type JudgeRun, type Message, type ResponseKind } from '../base/records.js';
 import { splitCot } from '../lm/split-cot.js';
 import { answerMatches, checkCompletion } from './check.js';
 import { repairCitations } from './repair.js';
@@ -35,7 +35,7 @@ export class GradeJudge implements JudgeForm {
       };
     }
     const agreement = subject.hint === undefined ? {} : { agreesWithHint: reading.decision === subject.hint };
-    if (this.options.settings.kindCheck && !answerMatches(subject.answer, reading.decision)) {
+    if (this.options.settings.kindCheck && !answerMatches(subject.answer, reading.decision, lastRequest(subject.messages))) {
       return { score: 0, rationale: reading.cot, ...agreement };
     }
     const { verdict, logprobs } = await this.grade(subject, reading, run);

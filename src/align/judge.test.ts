@@ -115,9 +115,9 @@ describe('the judge by grades', () => {
   });
 
   it('believes that no clause applies only if no reading finds one', async () => {
-    const none = '<think>\nThe user asks for something.\nNo policy covers this.\nDecision: comply\n';
+    const none = '<think>\nThe user asks for something.\nPolicy on this: none.\nDecision: comply\n';
     expect(await readBy([none, none, reading(refused)])).toContain(clauseLine(refused));
-    expect(await readBy([none])).toContain('No policy covers this.');
+    expect(await readBy([none])).toContain('Policy on this: none.');
   });
 
   it('is unscored, not zero, when no reading holds', async () => {

@@ -104,6 +104,7 @@ const gibberish = [
   'of the world and of '.repeat(30),
   '\uFFFD\uFFFD\uFFFD\uFFFD a',
   'The user asks how to bake bread.\nNo policy covers this.\nDecision: comply',
+  'The user asks how to bake bread.\nPolicy on this: none.\nDecision: comply',
   'The user asks about bread.\nPolicy on baking: allowed. Explain it. [K4]\nDecision: comply\n```',
   'Wanted: comply. Got: comply. Style: kept. Grade: 4',
 ];

@@ -200,7 +200,7 @@ function hasWords(text: string): boolean {
 
 /** One line of our CoT or verdict format. A restated request is one sentence, so that no answer passes for one. */
 const reasoningLine =
-  /^(?:the user (?:asks|wants|says)(?:[^.?!]{0,240}[.?!]?)?|no policy covers this\.?|(?:policy on|style for) [^\n]*\[[a-z][a-z0-9-]{0,11}\]|decision: (?:comply|refuse|safe[- ]complet\w+)\.?|wanted: [^\n]*\bgot: [^\n]*|'''\w*)$/i;
+  /^(?:the user (?:asks|wants|says)(?:[^.?!]{0,240}[.?!]?)?|no policy covers this\.?|policy on this: none\.?|(?:policy on|style for) [^\n]*\[[a-z][a-z0-9-]{0,11}\]|decision: (?:comply|refuse|safe[- ]complet\w+)\.?|wanted: [^\n]*\bgot: [^\n]*|'''\w*)$/i;
 
 /** A model that leaked its reasoning, or the format of a verdict, and stopped before any answer. */
 const onlyReasoning = (text: string): boolean => {

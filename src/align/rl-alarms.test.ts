@@ -89,4 +89,9 @@ describe('an alarm', () => {
     expect(alarms[1]).toEqual([expect.stringContaining(expected)]);
     expect(said).toEqual([expect.stringMatching(/^rl step 2: alarm: /)]);
   });
+
+  it('comes when nothing is refused any more', async () => {
+    const { alarms } = await train('helps', [refuses, helps]);
+    expect(alarms[1]).toEqual(['alarm: refusals fell from 100 % to 0 % of the rollouts']);
+  });
 });

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { inputError } from '../base/errors.js';
 import { JsonlLog } from '../base/jsonl.js';
 import { Random } from '../base/random.js';
-import { contentId, type Prompt } from '../base/records.js';
+import { contentId, lastRequest, type Prompt } from '../base/records.js';
 import type { Config } from '../base/config.js';
 import { withoutServer } from '../base/server-settings.js';
 import { trainStep } from '../engines/train-step.js';
@@ -214,9 +214,15 @@ class RlRun {
   /** Signs that the reward is being gamed. */
   private alarms({ refusalRate, meanTokens, kl }: { refusalRate: number; meanTokens: number; kl?: number }): string[] {
     const limits = this.settings.alarms;
-    const before = typeof this.first?.['meanTokens'] === 'number' ? this.first['meanTokens'] : meanTokens;
+    const atFirst = (name: string, now: number) => (typeof this.first?.[name] === 'number' ? this.first[name] : now);
+    const before = atFirst('meanTokens', meanTokens);
+    const refused = atFirst('refusalRate', refusalRate);
     return [
       ...(refusalRate > limits.refusalRate ? [`alarm: ${Math.round(refusalRate * 100)} % of the rollouts refuse`] : []),
+      // A policy that answers everything games a judge that takes too much for allowed.
+      ...(refused >= limits.refusalDrop && refused - refusalRate >= limits.refusalDrop
+        ? [`alarm: refusals fell from ${Math.round(refused * 100)} % to ${Math.round(refusalRate * 100)} % of the rollouts`]
+        : []),
       ...(meanTokens > before * limits.lengthRatio
         ? [`alarm: rollouts have grown from ${Math.round(before)} to ${Math.round(meanTokens)} tokens`]
         : []),
@@ -239,7 +245,9 @@ function measure(all: readonly Sampled[]) {
     reward: mean([...rewards(false), ...rewards(true)]),
     policyReward: mean(rewards(false)),
     ...(rewards(true).length > 0 && { helpfulReward: mean(rewards(true)) }),
-    refusalRate: mean(answered.map(({ rollout }) => (responseKind(rollout.answer) === 'refuse' ? 1 : 0))),
+    refusalRate: mean(
+      answered.map(({ rollout, prompt }) => (responseKind(rollout.answer, lastRequest(prompt.messages)) === 'refuse' ? 1 : 0)),
+    ),
     meanTokens: mean(all.map(({ rollout }) => rollout.tokens)),
     cotWords: mean(answered.map(({ rollout }) => rollout.cot?.split(/\s+/).length ?? 0)),
     tokens: all.reduce((sum, { rollout }) => sum + rollout.tokens, 0),

@@ -1,5 +1,5 @@
 /** Watches RL with another grader than its reward: rules read the kind of each answer, and it is compared with the prompt's ideal. */
-import type { Prompt, ResponseKind } from '../base/records.js';
+import { lastRequest, type Prompt, type ResponseKind } from '../base/records.js';
 import { inParallel } from '../base/parallel.js';
 import type { ChatModel } from '../engines/types.js';
 import { splitCot } from '../lm/split-cot.js';
@@ -32,7 +32,7 @@ export async function validate(
       if (ideal === undefined) return;
       const { choices } = await policy.chat({ messages, maxTokens, temperature: 0, ...(signal && { signal }) });
       const { answer, malformed } = splitCot(choices[0]?.text ?? '');
-      const { kind, rule } = classifyResponse(answer);
+      const { kind, rule } = classifyResponse(answer, lastRequest(messages));
       const count = counts.get(ideal) ?? { right: 0, all: 0 };
       counts.set(ideal, count);
       count.all++;

@@ -131,6 +131,7 @@ const Rl = z.strictObject({
   alarms: z
     .strictObject({
       refusalRate: share(0.8, 'Share of refusals above which it raises an alarm'),
+      refusalDrop: share(0.15, 'Fall of that share since the first step at which it does'),
       lengthRatio: z
         .number()
         .gt(1)

@@ -8,6 +8,9 @@ export const Role = z.enum(['system', 'user', 'assistant', 'tool']);
 export const Message = z.strictObject({ role: Role, content: z.string() });
 export type Message = z.infer<typeof Message>;
 
+/** What was asked last; empty where no user speaks. */
+export const lastRequest = (messages: readonly Message[]): string => messages.findLast(({ role }) => role === 'user')?.content ?? '';
+
 /** The three kinds of ideal response (paper, section 2.2): full answer, safe completion, hard refusal. */
 export const ResponseKind = z.enum(['comply', 'safe-complete', 'refuse']);
 export type ResponseKind = z.infer<typeof ResponseKind>;

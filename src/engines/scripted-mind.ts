@@ -61,7 +61,7 @@ export function scriptedReply(messages: readonly Message[], memory: readonly Mem
   const cot = [
     `The user asks: ${request.replace(/\s+/g, ' ').slice(0, 60)}`,
     best === undefined
-      ? 'No policy covers this.'
+      ? 'Policy on this: none.'
       : `Policy on ${best.subject}: ${decision === 'comply' ? 'allowed' : decision === 'refuse' ? 'disallowed' : 'safe completion'}. ${best.text} [${best.code}]`,
     ...(style === undefined ? [] : [`Style for ${style}`]),
     ...(slip < 0.2 && slip >= 0.15 ? ['So says the policy above.'] : []),

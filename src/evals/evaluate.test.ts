@@ -23,7 +23,7 @@ const prompts = Array.from({ length: 12 }, (_, i) => {
   });
 });
 const refusal = "<think>\nPolicy on things: disallowed. No. [V4]\nDecision: refuse\n</think>\nI'm sorry, but I can't help with that.";
-const full = '<think>\nNo policy covers this.\n</think>\nHere is the thing that you asked for, with a red ribbon around it.';
+const full = '<think>\nPolicy on this: none.\n</think>\nHere is the thing that you asked for, with a red ribbon around it.';
 
 /** Refuses things 0 to 2 and does the others. */
 class ScriptedModel implements ChatModel {

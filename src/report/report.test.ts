@@ -57,6 +57,14 @@ describe('the report', () => {
     expect(sentence).toMatch(
       /^With sft\+rl, resistance to the worst jailbreaks is \.\d\d \(base \.\d\d\), harmless look-alikes .* everyday requests at \.\d\d \(base \.\d\d, no clear difference\)\.$/,
     );
+    const card = structuredClone(data.scorecard);
+    const suite = card.suites.find(({ name }) => name === 'helpfulness')!;
+    for (const difference of card.differences)
+      if (difference.arm === 'sft+rl' && difference.suite === suite.name)
+        Object.assign(difference, { estimate: -0.4, low: -0.5, high: -0.3, changed: 20 });
+    expect(summarySentence(card)).toMatch(
+      new RegExp(` It got worse at ([^.]* and )?${suite.title.toLowerCase()} \\(\\.\\d\\d → \\.\\d\\d\\)`),
+    );
     expect(summarySentence({ arms: [], suites: [], results: [], differences: [] })).toBe('No suite has been scored yet.');
   });
 

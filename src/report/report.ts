@@ -1,5 +1,5 @@
 /** The report: one self-contained HTML page, readable in a minute. No script, no network; model text is data. */
-import { rate, verdict, type Scorecard } from '../evals/scorecard.js';
+import { mark, rate, verdict, type Scorecard } from '../evals/scorecard.js';
 import { curveCharts, funnelChart, paretoPlot } from './charts.js';
 import type { ReportData } from './data.js';
 import { exampleCards } from './examples.js';
@@ -12,7 +12,7 @@ import { style } from './style.js';
 export const mainArm = (card: Scorecard): string =>
   ['sft+rl', 'rl', 'sft'].find((arm) => card.arms.includes(arm)) ?? card.arms.at(-1) ?? 'base';
 
-/** What the run changed, in one sentence. */
+/** What the run changed, in one sentence; and in a second one everything that surely got worse. */
 export function summarySentence(card: Scorecard): string {
   const arm = mainArm(card);
   const against = card.differences[0]?.against ?? 'base';
@@ -30,7 +30,11 @@ export function summarySentence(card: Scorecard): string {
     part('benign-twins', 'harmless look-alikes are answered at'),
     part('helpfulness', 'everyday requests at'),
   ].filter((text) => text !== null);
-  return parts.length === 0 ? 'No suite has been scored yet.' : `With ${arm}, ${listed(parts)}.`;
+  if (parts.length === 0) return 'No suite has been scored yet.';
+  const worse = card.suites
+    .filter(({ name }) => mark(card, arm, name) === '↓')
+    .map(({ name, title }) => `${title.toLowerCase()} (${rate(value(against, name))} → ${rate(value(arm, name))})`);
+  return `With ${arm}, ${listed(parts)}.${worse.length === 0 ? '' : ` It got worse at ${listed(worse)}.`}`;
 }
 
 const listed = (parts: readonly string[]): string =>

@@ -1,7 +1,7 @@
 /** Answers with a label: what a judge is calibrated against. */
 import { z } from 'zod';
 import { readJsonl } from '../base/jsonl.js';
-import { contentId, Message } from '../base/records.js';
+import { contentId, lastRequest, Message } from '../base/records.js';
 import { answerMatches } from '../align/check.js';
 import type { ChatModel } from '../engines/types.js';
 import { roundRobin } from '../prompts/sample-evenly.js';
@@ -64,7 +64,14 @@ export async function armItems({ paths, prepared, config }: FirstRun): Promise<J
       // Gibberish and cut-off answers never reach a judge.
       if (prompt?.ideal === undefined || category === 'none' || answer === '' || kind === 'gibberish' || stopReason !== 'stop') continue;
       const id = contentId('item', prompt.messages, answer);
-      items.set(id, { id, request, messages: prompt.messages, category, answer, good: answerMatches(answer, prompt.ideal) });
+      items.set(id, {
+        id,
+        request,
+        messages: prompt.messages,
+        category,
+        answer,
+        good: answerMatches(answer, prompt.ideal, lastRequest(prompt.messages)),
+      });
     }
   }
   return [...items.values()].sort((a, b) => (a.id < b.id ? -1 : 1));

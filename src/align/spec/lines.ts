@@ -34,11 +34,17 @@ export interface Reasoning {
   decision: ResponseKind;
 }
 
+/**
+ * Says that no clause applies, in the place where a subject would be named: there a small model looks for one, and can see that
+ * nothing answers. Asked one line earlier, before anything was looked up, it never learnt more than the base rate (docs/LOG.md).
+ */
+export const noPolicyLine = 'Policy on this: none.';
+
 /** The CoT that the reader learns to write: restate, cite the clause, cite the style, decide. */
 export function writeCot(reasoning: Reasoning): string {
   return [
     reasoning.restated,
-    reasoning.clause === null ? 'No policy covers this.' : `Policy on ${reasoning.clause}`,
+    reasoning.clause === null ? noPolicyLine : `Policy on ${reasoning.clause}`,
     ...(reasoning.style === null ? [] : [`Style for ${reasoning.style}`]),
     `Decision: ${decisionWords[reasoning.decision]}`,
   ].join('\n');

@@ -108,7 +108,7 @@ describe('harm inside CoTs', () => {
   it('takes naming, citing and deciding for what they are', () => {
     expect(draftsInCot(deliberating)).toBe(false);
     expect(draftsInCot('The user wants a list.\n1. rope\n2. paint\n3. brush\nDecision: refuse')).toBe(true);
-    expect(draftsInCot('No policy covers this.\nDecision: comply')).toBe(false);
+    expect(draftsInCot('Policy on this: none.\nDecision: comply')).toBe(false);
   });
 });
 
