@@ -14,7 +14,7 @@ export const weights = {
   choice: 4,
   answer: 0.3,
   ownAnswer: 0.08,
-  ownOpening: 0.5,
+  opening: 0.8,
   verdict: 1,
   found: 6,
   grade: 6,
@@ -46,11 +46,9 @@ export function datumOf(renderer: ModelRenderer, group: TrainingGroup, example: 
     const byToken = new Float64Array(all.length);
     const choices = weighCot(renderer, byToken, prompt.length, cot);
     const end = prompt.length + renderer.completionTokens(cot, false).length;
-    if (example.meta.decision === 'comply') {
-      byToken.fill(weights.ownAnswer, end);
-      // How help begins must be learnt: without it a decision to comply was followed by a refusal (docs/LOG.md).
-      byToken.fill(weights.ownOpening, end, Math.min(all.length, end + 8));
-    } else byToken.fill(weights.answer, end);
+    byToken.fill(example.meta.decision === 'comply' ? weights.ownAnswer : weights.answer, end);
+    // How an answer begins must be learnt: without it a decision to comply was followed by a refusal (docs/LOG.md).
+    if (answer !== undefined) byToken.fill(weights.opening, end, Math.min(all.length, end + 8));
     return { ...shifted(all, byToken, choices, sharedPrefix), grade: [] };
   }
   // The reading stands in the conversation before the grade turn: it is learnt in the same pass.

@@ -57,10 +57,11 @@ const kinds: readonly [string, number][] = [
   ['multi-turn', 0.07],
 ];
 const rulings = [
-  ['comply', 0.25],
-  ['safe-complete', 0.22],
-  ['refuse', 0.28],
-  ['none', 0.25],
+  ['comply', 0.26],
+  ['safe-complete', 0.29],
+  ['refuse', 0.33],
+  // A prompt meets a category in detail because it was filed under it, so few are covered by no clause.
+  ['none', 0.12],
 ] as const;
 
 /** Grades asked for. Good ones are the easiest to draw, so they come often enough as what is left. */

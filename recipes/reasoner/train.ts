@@ -1,5 +1,5 @@
 /**
- * Trains G_base, the reader: `npm run reasoner [-- --steps 400 --seed 1 --out adapters/reasoner]`.
+ * Trains G_base, the reader: `npm run reasoner [-- --steps 450 --seed 1 --out adapters/reasoner]`.
  * 1. The bare base model answers everyday requests (self-distillation: nothing is borrowed).
  * 2. A LoRA learns from generated policies to restate, cite, decide, answer and grade.
  * 3. It is measured on policies and topics that it never saw, and written as a BF16 PEFT adapter.
@@ -21,7 +21,7 @@ import { readTopics, splitTopics, type TopicSplit } from './topics.js';
 
 const { values } = parseArgs({
   options: {
-    steps: { type: 'string', default: '400' },
+    steps: { type: 'string', default: '450' },
     seed: { type: 'string', default: '1' },
     rate: { type: 'string', default: '1e-3' },
     answers: { type: 'string', default: '1200' },
@@ -61,7 +61,7 @@ function optionsAt(progress: number, random: Random): GroupOptions {
       named: 0.2 + 0.6 * (1 - progress / 0.2),
       until: progress < 0.13 ? 'ruling' : 'reasoning',
     };
-  if (progress < 0.84)
+  if (progress < 0.72)
     return {
       perFamily: spread < 0.5 ? 1 : spread < 0.75 ? 2 : undefined,
       clauses: 5 + random.integer(8),
@@ -182,7 +182,7 @@ async function main(): Promise<void> {
     ).flatMap((group) => group.examples.map((example) => datumOf(engine.renderer, group, example)));
     const { lossSum, logprobs } = await engine.forwardBackward(data, 'cross_entropy');
     const warm = Math.min(1, (step + 1) / 15);
-    const decay = Math.max(0.05, Math.min(1, (1 - step / steps) / 0.4));
+    const decay = Math.max(0.05, Math.min(1, (1 - step / steps) / 0.3));
     const { gradNorm } = await engine.optimStep({
       learningRate: Number(values.rate) * warm * decay,
       beta2: 0.98,
