@@ -1,12 +1,11 @@
 /** The real llama.cpp server as a process that may be killed, and the part of its interface that is its own. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { dependencyError, inputError } from '../src/base/errors.js';
 import type { Message } from '../src/base/records.js';
-import { say } from './proof.js';
+import { freePort, say } from './proof.js';
 
 const program = (): string => {
   const named = process.env['LLAMA_SERVER'];
@@ -106,14 +105,4 @@ export class LlamaServer {
       throw dependencyError(`llama-server answers ${path} with ${response.status}: ${(await response.text()).slice(0, 500)}`);
     return response.json();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

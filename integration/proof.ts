@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { dependencyError } from '../src/base/errors.js';
@@ -53,4 +54,15 @@ export async function makeReasonerRun(folder: string): Promise<void> {
   const run = { schemaVersion, name: 'reasoner', model: 'smollm2-135m-instruct', codeVersion: '0', config: { name: 'reasoner' }, digests };
   await writeFile(path.join(folder, 'run.yaml'), JSON.stringify(run)); // JSON is YAML
   await writeFile(path.join(folder, 'prompts.jsonl'), '');
+}
+
+/** A port of 127.0.0.1 that nobody listens on just now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
