@@ -5,6 +5,9 @@ import { mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { freePort } from './proof.js';
 
+/** JAX processes, as the scripts say. */
+export const processes = Number(process.env['SKYRL_PROCESSES'] ?? 1);
+
 export interface SkyrlOptions {
   /** Where compiled kernels and the log are kept. */
   home: string;
@@ -12,8 +15,6 @@ export interface SkyrlOptions {
   state: string;
   /** Checkpoint folder; the service knows the model by this name. */
   model: string;
-  /** JAX processes: the first is the engine of the API, the others wait for what it tells them. */
-  processes?: number;
   adapters: number;
   rank: number;
   /** Sequences that are sampled together. */
@@ -43,7 +44,7 @@ export class SkyrlService {
 
   /** Starts it under the same address with what it had saved. */
   async again(): Promise<void> {
-    const { state, model, processes = 1, adapters, rank, rows } = this.options;
+    const { state, model, adapters, rank, rows } = this.options;
     mkdirSync(state, { recursive: true });
     const coordinator = `127.0.0.1:${await freePort()}`;
     const backend = {
@@ -57,6 +58,7 @@ export class SkyrlService {
     const where = ['--host', '127.0.0.1', '--port', String(this.port), '--checkpoints-base', path.join(state, 'checkpoints')];
     const database = ['--database-url', `sqlite:///${path.join(state, 'tinker.db')}`];
     const served = ['--base-model', model, '--backend', 'jax', '--backend-config', JSON.stringify(backend)];
+    // The first process is the engine of the API; the others wait for what it tells them.
     this.members = [this.python('tx.tinker.api', ...served, ...where, ...database)];
     for (let id = 1; id < processes; id++) {
       const place = ['--coordinator-address', coordinator, '--num-processes', String(processes), '--process-id', String(id)];

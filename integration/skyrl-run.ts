@@ -24,9 +24,8 @@ import { EvalAnswer } from '../src/evals/records.js';
 import { suites } from '../src/evals/suites.js';
 import { splitCot } from '../src/lm/split-cot.js';
 import { check, deliberate, inTemporaryFolder, makeReasonerRun, say } from './proof.js';
-import { SkyrlService } from './skyrl-process.js';
+import { processes, SkyrlService } from './skyrl-process.js';
 
-const processes = Number(process.env['SKYRL_PROCESSES'] ?? 1);
 const rank = 8;
 /** Of two kinds, so that few lengths of prompts are compiled for. */
 const categories = ['regulated-advice', 'none'];
@@ -176,7 +175,7 @@ await inTemporaryFolder(async (work) => {
     all.filter(({ category = 'none' }) => categories.includes(category)),
   );
   const state = path.join(work, 'state');
-  const service = await SkyrlService.start({ home, state, model, processes, adapters: processes > 1 ? 12 : 6, rank, rows: 4 });
+  const service = await SkyrlService.start({ home, state, model, adapters: processes > 1 ? 12 : 6, rank, rows: 4 });
   say(`        SkyRL tx in ${processes} JAX process${processes > 1 ? 'es' : ''}`);
   try {
     const config = path.join(work, 'run.yaml');

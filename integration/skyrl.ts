@@ -12,7 +12,7 @@ import type { AdamParams, ChatModel, Datum, Renderer, Trainer } from '../src/eng
 import { trainStep } from '../src/engines/train-step.js';
 import { writeSpellingModel } from '../src/lm/spelling-model.js';
 import { check, inTemporaryFolder, say } from './proof.js';
-import { SkyrlService } from './skyrl-process.js';
+import { processes, SkyrlService } from './skyrl-process.js';
 
 const rank = 4;
 /** Not clipped: SkyRL tx does not. */
@@ -126,7 +126,8 @@ await inTemporaryFolder(async (work) => {
   const service = await SkyrlService.start({ home, state: path.join(work, 'state'), model, adapters: 6, rank, rows: 4 });
   const embedded = await createEmbeddedEngine({ model, rank, alpha: 32, threads: 1, memoryGb: 2 });
   try {
-    const bench = await openTinkerWorkbench({ baseUrl: service.url, model, name: 'tiny', rank, seed: 0, patienceSeconds: 600, say });
+    const policy = { model, name: 'tiny', rank, seed: 0, keepModels: processes > 1 };
+    const bench = await openTinkerWorkbench({ baseUrl: service.url, ...policy, patienceSeconds: 600, say });
     try {
       const folder = await trainOverAKill(bench, embedded, service, work);
       await askTheAdapter(bench, embedded, folder);
