@@ -4,7 +4,7 @@
  * fresh LoRA, and answers the same evaluation with the adapter that came back. Started by integration/skyrl-run.sh.
  */
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -27,34 +27,28 @@ import { check, deliberate, inTemporaryFolder, makeReasonerRun, say } from './pr
 import { processes, SkyrlService } from './skyrl-process.js';
 
 const rank = 8;
-/** Of two kinds, so that few lengths of prompts are compiled for. */
-const categories = ['regulated-advice', 'none'];
+/** The only category: with the others' summaries each grade would take three times the tokens. */
+const category = 'regulated-advice';
+/** Longest prompt, in characters: SkyRL tx compiles for each range of lengths. */
+const longest = 60;
 /** Steps of SFT that are logged when the service is killed. */
 const beforeKill = 3;
 
 const Metrics = z.looseObject({ step: z.int(), loss: z.number() });
 
 /** Small: a CPU does some 170 tokens a second there, and each further shape is compiled first. */
-const settings = (url: string, model: string, prompts: string) => ({
+const settings = (url: string, model: string, { spec, prompts }: { spec: string; prompts: string }) => ({
   name: 'skyrl',
+  spec,
   engine: { kind: 'tinker', baseUrl: url, model, adapter: null, servedModel: model, rank, patienceSeconds: 600, keepModels: processes > 1 },
-  prompts: { file: prompts, train: 3, ordinary: 1, validation: 2, wrappedShare: 0 },
-  generate: { samples: 2, layout: 'shared', specParts: 'clauses', maxTokens: 96 },
+  prompts: { file: prompts, train: 3, ordinary: 0, validation: 2, wrappedShare: 0 },
+  generate: { samples: 2, layout: 'shared', specParts: 'clauses', specTokens: 220, maxTokens: 96 },
   judge: { runs: 1, readings: 3, maxTokens: 96, kindCheck: false, hint: false },
   // All that has a chain of thought and an answer is trained on.
   filter: { requiredChecks: ['wellFormed'], threshold: 0 },
   // One record a step: so it makes no difference that SkyRL tx weighs records alike, and the embedded engine tokens.
   sft: { epochs: 2, batchSize: 1, checkpointEvery: 2 },
-  rl: {
-    steps: 1,
-    promptsPerStep: 2,
-    samplesPerPrompt: 2,
-    helpfulShare: 0.5,
-    maxTokens: 96,
-    klSamples: 1,
-    validateEvery: 1,
-    checkpointEvery: 1,
-  },
+  rl: { steps: 1, promptsPerStep: 2, samplesPerPrompt: 2, maxTokens: 96, klSamples: 0, validateEvery: 1, checkpointEvery: 1 },
   eval: { arms: ['sft', 'sft+rl'], plain: 1, jailbroken: 0, techniques: 1, maxTokens: 96 },
 });
 
@@ -95,7 +89,7 @@ async function runOverAKill(config: string, paths: RunPaths, service: SkyrlServi
   const [rl] = await readJsonl(path.join(paths.training('sft+rl', 'rl'), 'metrics.jsonl'), z.looseObject({ step: z.int() }));
   const number = (name: string) => (typeof rl?.[name] === 'number' ? rl[name] : Number.NaN);
   check(
-    `run: a step of RL on ${number('rollouts')} rollouts, mean reward ${number('reward').toFixed(2)}, KL ${number('kl').toFixed(3)}, sampler and trainer ${number('samplerGap').toExponential(1)} nats apart`,
+    `run: a step of RL on ${number('rollouts')} rollouts, mean reward ${number('reward').toFixed(2)}, sampler and trainer ${number('samplerGap').toExponential(1)} nats apart`,
     number('samplerGap') < 0.01 && number('rollouts') > 0 && number('loss') !== 0,
   );
 }
@@ -104,7 +98,7 @@ async function runOverAKill(config: string, paths: RunPaths, service: SkyrlServi
 async function compareCurves(config: Config, paths: RunPaths, service: SkyrlService, work: string): Promise<void> {
   const { engine, seed, sft } = config;
   const fresh = path.join(work, 'fresh');
-  const bench = await openTinkerWorkbench({ ...engine, baseUrl: service.url, name: 'fresh', seed, say });
+  const bench = await openTinkerWorkbench({ ...engine, baseUrl: service.url, name: 'fresh', seed, say: () => undefined });
   await bench.trainer.save(fresh);
   await bench.close();
   const there = (await stepsOf(paths)).map(({ loss }) => loss);
@@ -135,7 +129,7 @@ async function compareCurves(config: Config, paths: RunPaths, service: SkyrlServ
 
 /** Greedy answers of the adapters that came back, in the embedded engine. */
 async function compareAnswers(config: Config, paths: RunPaths): Promise<void> {
-  const spec = await loadSpec(path.join(packageRoot, 'spec'));
+  const spec = await loadSpec(config.spec!);
   const prompts = await readJsonl(paths.prompts(), Prompt);
   const chosen = { prompts: prompts.filter(({ split }) => split === 'test'), spec, seed: config.seed, sizes: suiteSizesOf(config.eval) };
   const messagesOf = new Map(suites.flatMap((suite) => suite.select(chosen)).map(({ id, messages }) => [id, messages]));
@@ -163,23 +157,34 @@ async function compareAnswers(config: Config, paths: RunPaths): Promise<void> {
   await embedded.close();
 }
 
+/** Of the package: one category of the specification, and short prompts. */
+async function makePolicy(work: string): Promise<{ spec: string; prompts: string }> {
+  const [spec, prompts] = [path.join(work, 'spec'), path.join(work, 'prompts.jsonl')];
+  await mkdir(spec);
+  for (const name of ['principles', 'styles', category])
+    await cp(path.join(packageRoot, 'spec', `${name}.md`), path.join(spec, `${name}.md`));
+  const all = await readJsonl(path.join(packageRoot, 'data', 'prompts.jsonl'), Prompt);
+  const fits = ({ messages: [first, ...more], tags, category: given }: Prompt) =>
+    more.length === 0 &&
+    first!.content.length <= longest &&
+    !tags.includes('benign-twin') &&
+    (given === category || tags.includes('ordinary'));
+  await writeJsonl(prompts, all.filter(fits));
+  return { spec, prompts };
+}
+
 await inTemporaryFolder(async (work) => {
   const home = path.resolve(process.argv[2] ?? '.cache/skyrl');
   const model = path.join(work, 'base');
   await makeReasonerRun(path.join(work, 'reasoner'));
   await deliberate('export', path.join(work, 'reasoner'), '--to', 'merged', '--arm', 'base', '--out', model);
-  const prompts = path.join(work, 'prompts.jsonl');
-  const all = await readJsonl(path.join(packageRoot, 'data', 'prompts.jsonl'), Prompt);
-  await writeJsonl(
-    prompts,
-    all.filter(({ category = 'none' }) => categories.includes(category)),
-  );
+  const policy = await makePolicy(work);
   const state = path.join(work, 'state');
   const service = await SkyrlService.start({ home, state, model, adapters: processes > 1 ? 12 : 6, rank, rows: 4 });
   say(`        SkyRL tx in ${processes} JAX process${processes > 1 ? 'es' : ''}`);
   try {
     const config = path.join(work, 'run.yaml');
-    const given = settings(service.url, model, prompts);
+    const given = settings(service.url, model, policy);
     await writeFile(config, JSON.stringify(given)); // JSON is YAML
     const paths = new RunPaths(path.join(work, 'run'));
     await runOverAKill(config, paths, service);

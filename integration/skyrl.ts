@@ -126,8 +126,9 @@ await inTemporaryFolder(async (work) => {
   const service = await SkyrlService.start({ home, state: path.join(work, 'state'), model, adapters: 6, rank, rows: 4 });
   const embedded = await createEmbeddedEngine({ model, rank, alpha: 32, threads: 1, memoryGb: 2 });
   try {
+    const tell = (line: string) => say(`        ${line.replaceAll(`${work}/`, '')}`);
     const policy = { model, name: 'tiny', rank, seed: 0, keepModels: processes > 1 };
-    const bench = await openTinkerWorkbench({ baseUrl: service.url, ...policy, patienceSeconds: 600, say });
+    const bench = await openTinkerWorkbench({ baseUrl: service.url, ...policy, patienceSeconds: 600, say: tell });
     try {
       const folder = await trainOverAKill(bench, embedded, service, work);
       await askTheAdapter(bench, embedded, folder);
