@@ -20,7 +20,7 @@ import { klPerRollout, rolloutBatch, samplerGap, withKlPenalty } from './rl-data
 import { advantages, rewardGroup, Rollout, sampleGroup, type Sampled } from './rollouts.js';
 import { isOrdinary, type StageContext } from './stage.js';
 import { noteSpecification } from './trained-specification.js';
-import { dropAfter, TrainingFolder, type Best, type Metrics } from './training-folder.js';
+import { dropAfter, knownNorm, TrainingFolder, type Best, type Metrics } from './training-folder.js';
 import { validate } from './validate.js';
 
 export interface RlOptions {
@@ -143,11 +143,11 @@ class RlRun {
     let data = rolloutBatch(batch);
     const kl = await this.kl(data);
     if (kl.reference !== null && this.settings.klCoefficient > 0) data = withKlPenalty(data, kl.reference, this.settings.klCoefficient);
-    let trained = { loss: 0, gradNorm: 0, samplerGap: 0 };
+    let trained: { loss: number; gradNorm: number | null; samplerGap: number } = { loss: 0, gradNorm: 0, samplerGap: 0 };
     if (data.length > 0) {
       const params = { learningRate, gradClipNorm: 1 };
       const { lossSum, logprobs, gradNorm } = await trainStep(bench.trainer, data, 'importance_sampling', params);
-      trained = { loss: lossSum / data.length, gradNorm, samplerGap: samplerGap(data, logprobs) };
+      trained = { loss: lossSum / data.length, gradNorm: knownNorm(gradNorm), samplerGap: samplerGap(data, logprobs) };
     }
     const trainedOn = new Map(batch.map(({ rollout }) => [rollout.id, rollout]));
     const all = groups.flat();

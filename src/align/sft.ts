@@ -8,7 +8,7 @@ import { inputError } from '../base/errors.js';
 import { answerOnlyDatum, perToken, reasoningDatum, type SftDatum } from './sft-data.js';
 import type { StageContext } from './stage.js';
 import { noteSpecification } from './trained-specification.js';
-import { TrainingFolder } from './training-folder.js';
+import { knownNorm, TrainingFolder } from './training-folder.js';
 
 export type SftArm = 'sft' | 'answer-only';
 
@@ -98,7 +98,7 @@ async function sftStep(trainer: Trainer, batch: readonly SftDatum[], learningRat
   );
   const tokens = batch.reduce((sum, datum) => sum + datum.tokens.length, 0);
   const seconds = (performance.now() - start) / 1000;
-  return { loss: lossSum / batch.length, ...partLosses(batch, logprobs), learningRate, gradNorm, tokens, seconds };
+  return { loss: lossSum / batch.length, ...partLosses(batch, logprobs), learningRate, gradNorm: knownNorm(gradNorm), tokens, seconds };
 }
 
 /** Mean loss a token of CoT and of answer, unweighted; left out where there is none. */

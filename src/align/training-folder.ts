@@ -108,6 +108,9 @@ export class TrainingFolder {
   }
 }
 
+/** The norm of a gradient as metrics hold it: null where the engine does not tell it. */
+export const knownNorm = (gradNorm: number): number | null => (Number.isNaN(gradNorm) ? null : gradNorm);
+
 const adapter = 'adapter';
 const candidate = (step: number) => `candidate-${step}`;
 const checkpoint = (step: number) => `checkpoint-${step}`;

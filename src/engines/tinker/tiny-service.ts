@@ -55,6 +55,8 @@ export class TinyService {
   /** Samples of weights that the model has no longer: SkyRL tx would put these back into the model that trains. */
   stale = 0;
   lastOptimizerFlag: unknown;
+  /** SkyRL tx 0.3.0 does not. */
+  tellsNorm = true;
   private server: Server | null = null;
   private port = 0;
   private base: Promise<Model> | null = null;
@@ -212,7 +214,7 @@ export class TinyService {
           gradClipNorm: grad_clip_norm,
         });
         loaded.version++;
-        return { metrics: { 'skyrl.ai/grad_norm': gradNorm } };
+        return { metrics: this.tellsNorm ? { 'skyrl.ai/grad_norm': gradNorm } : null };
       }
       case 'save_weights':
       case 'save_weights_for_sampler': {
