@@ -89,8 +89,12 @@ def scripted(address: str) -> None:
     cut = client.chat.completions.create(model="sft+rl", messages=WORDS, max_completion_tokens=5)
     holds("max_completion_tokens cuts off and says so", cut.choices[0].finish_reason == "length" and cut.usage.completion_tokens == 5)
     word = message.content.split()[1]
-    stopped = client.chat.completions.create(model="sft+rl", messages=WORDS, stop=[word]).choices[0]
-    holds("stop ends the answer before the text", stopped.message.content == message.content.split(word)[0] and stopped.finish_reason == "stop")
+    ask = dict(model="sft+rl", messages=WORDS, stop=[word])
+    stopped = client.chat.completions.create(**ask).choices[0]
+    before = message.content.split(word)[0].rstrip()
+    holds("stop ends the answer before the text", stopped.message.content == before != "" and stopped.finish_reason == "stop")
+    contents, _, finished, _ = joined(client.chat.completions.create(**ask, stream=True))
+    holds("in a stream too", contents == {0: before} and finished == {0: "stop"})
 
     for what, error, change in [
         ("another model is NotFoundError", openai.NotFoundError, dict(model="gpt")),

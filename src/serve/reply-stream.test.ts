@@ -61,6 +61,14 @@ describe('a reply as it is written', () => {
     expect(readReply(whole, options)).toEqual({ reasoning: 'one\nDecision: comply', content: 'first', stopped: true });
     expect(streamed([...whole], options)).toMatchObject({ reasoning: 'one\nDecision: comply', content: 'first' });
   });
+
+  it('has no white space before a stop string, whether the engine stopped there or went on', () => {
+    const options = { show: true, stop: ['here'] };
+    for (const written of ['<think>\none\n</think>\nfirst \n', '<think>\none\n</think>\nfirst \nhere second']) {
+      expect(readReply(written, options).content).toBe('first');
+      expect(streamed([...written], options).content).toBe('first');
+    }
+  });
 });
 
 describe('a hidden chain of thought', () => {

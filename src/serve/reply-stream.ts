@@ -19,8 +19,9 @@ export interface ReplyOptions {
 /** A whole reply. Stop strings count in the answer alone: the caller may not even see the CoT. */
 export function readReply(text: string, { show, stop }: ReplyOptions): Reply {
   const { cot, answer } = splitCot(text);
-  const content = cutAtStop(answer, stop);
-  return { reasoning: show ? cot : null, content, stopped: content.length < answer.length };
+  const cut = cutAtStop(answer, stop);
+  // Trimmed again: an engine that stops by itself gives a text that `splitCot` trims after the cut.
+  return { reasoning: show ? cot : null, content: cut.trimEnd(), stopped: cut.length < answer.length };
 }
 
 /** What may be sent now. */
@@ -61,6 +62,8 @@ export class ReplyStream {
   private readonly reasoning = new Trimmer();
   private readonly content = new Trimmer();
   private readonly cutter: StopCutter;
+  /** Behind the cutter, for white space before a stop string. */
+  private readonly kept = new Trimmer();
 
   constructor(private readonly options: ReplyOptions) {
     this.cutter = new StopCutter(options.stop);
@@ -81,7 +84,7 @@ export class ReplyStream {
     const reply = readReply(text, this.options);
     if (!this.options.show) return { part: { content: reply.content }, reply };
     const last = this.push(text.slice(this.received.length));
-    if (this.at === 'content') return { part: { ...last, content: (last.content ?? '') + this.cutter.rest() }, reply };
+    if (this.at === 'content') return { part: { ...last, content: (last.content ?? '') + this.kept.push(this.cutter.rest()) }, reply };
     const held = this.at === 'reasoning' ? this.reasoning.push(this.waiting) : (reply.reasoning ?? '');
     const reasoning = (last.reasoning ?? '') + held;
     return { part: { ...(reasoning !== '' && { reasoning }), content: reply.content }, reply };
@@ -114,6 +117,6 @@ export class ReplyStream {
   private readContent(): string {
     const text = this.content.push(this.waiting);
     this.waiting = '';
-    return this.cutter.push(text);
+    return this.kept.push(this.cutter.push(text));
   }
 }
