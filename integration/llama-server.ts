@@ -29,15 +29,22 @@ const legs: Message[] = [
 
 /** What one request asks, without a run around it. */
 async function askDirectly(server: LlamaServer, model: string): Promise<void> {
-  const opened = await openServerModel({ role: 'judge', settings: { engine: 'openai', baseUrl: server.url, model: 'smollm2' } });
+  const settings = { engine: 'openai', baseUrl: server.url, model: 'smollm2' } as const;
+  const undecided = await openServerModel({ role: 'judge', settings });
+  check('a model that reasons by itself is not graded by log-probabilities, unless told so', undecided.model.choiceLogprobs === undefined);
+  await undecided.close();
+  // What it has kept of a prompt makes it round otherwise, and with a long text the same seed ends elsewhere.
+  const body = { cache_prompt: false };
+  const opened = await openServerModel({ role: 'judge', settings: { ...settings, logprobs: true, body } });
   const { model: chat, profile } = opened;
   try {
     check(`the server is recognised as ${profile.kind}`, profile.kind === 'llamacpp');
     const messages: Message[] = [{ role: 'user', content: 'Invent a name for a small boat.' }];
+    // Long enough for an answer: the first line of the reasoner's chain of thought is the same under every seed.
     const ask = async (seed: number, n = 1) =>
-      (await chat.chat({ messages, maxTokens: 24, temperature: 1, seed, n })).choices.map(({ text }) => text);
+      (await chat.chat({ messages, maxTokens: 112, temperature: 1, seed, n })).choices.map(({ text }) => text);
     const [first, again, other] = [await ask(7), await ask(7), await ask(8)];
-    check('the same seed gives the same text', first[0] === again[0]);
+    check('the same seed gives the same text, with cache_prompt: false', first[0] === again[0]);
     check('another seed gives another', first[0] !== other[0]);
     const several = await ask(7, 3);
     check(`three samples are three texts, ${new Set(several).size} of them different`, several.length === 3 && new Set(several).size === 3);
@@ -95,7 +102,7 @@ const settings = (url: string) => {
     prompts: { train: sizes.train, ordinary: sizes.ordinary, validation: 1, wrappedShare: 0 },
     generate: { samples: sizes.samples, layout: 'shared', specParts: 'clauses', maxTokens: 112 },
     generator: server,
-    judge: { ...server, runs: 1, readings: 2, maxTokens: 96, kindCheck: false },
+    judge: { ...server, runs: 1, readings: 2, maxTokens: 96, logprobs: true, kindCheck: false },
     // All that has a chain of thought and an answer is judged: the judge is to be seen at work.
     filter: { requiredChecks: ['wellFormed'] },
   };
