@@ -110,6 +110,11 @@ describe('a run folder', () => {
     const folder = await open(root, { engine: { threads: 1, memoryGb: 4 }, eval: { plain: 50 } });
     expect(folder.before?.config.eval.plain).toBe(8);
     await folder.close();
+    const served = fresh();
+    const engine = { kind: 'tinker', adapter: null, baseUrl: 'http://127.0.0.1:8000' };
+    await (await open(served, { engine })).close();
+    await (await open(served, { engine: { ...engine, baseUrl: 'http://127.0.0.1:9000', keepModels: true } })).close();
+    await expect(open(served, { engine: { ...engine, lossReduction: 'sum' } })).rejects.toThrow('engine.lossReduction');
   });
 
   it('takes other settings of stages that are made anew', async () => {

@@ -61,7 +61,7 @@ export class RunPaths {
 
 /** Settings in which two runs of one folder may differ: they change no record that is there already. */
 const free =
-  /^(name|spec|prompts\.file|engine\.(memoryGb|threads)|eval\.|(generator|judge|categoriser|attacker)\.(baseUrl|apiKeyEnv|maxConcurrency|timeoutSeconds|patienceSeconds|price))/;
+  /^(name|spec|prompts\.file|engine\.(memoryGb|threads|baseUrl|apiKeyEnv|maxConcurrency|timeoutSeconds|patienceSeconds|pipelined|keepModels)|eval\.|(generator|judge|categoriser|attacker)\.(baseUrl|apiKeyEnv|maxConcurrency|timeoutSeconds|patienceSeconds|price))/;
 /** The stage that a section of the settings belongs to. */
 const stageOf = (setting: string): StageName => {
   const named = setting.split('.')[0] as string;

@@ -29,6 +29,16 @@ export const tinkerFields = {
   maxConcurrency: z.int().min(1).optional().describe('tinker: most samples asked for at once, default 64'),
   timeoutSeconds: z.number().positive().optional().describe('tinker: how long one call may be under way, default 3600'),
   patienceSeconds: z.number().positive().optional().describe('tinker: how long a service that answers nothing is waited for, default 300'),
+  pipelined: z
+    .boolean()
+    .optional()
+    .describe(
+      'tinker: true sends a step before its gradients are there. SkyRL tx may then take the step first. Left out: true for https, false for http',
+    ),
+  keepModels: z
+    .boolean()
+    .optional()
+    .describe('tinker: true never unloads a model there. SkyRL tx in several processes wants it (docs/TINKER.md); default false'),
 };
 
 type TinkerFields = { [Name in keyof typeof tinkerFields]?: z.infer<(typeof tinkerFields)[Name]> | undefined };

@@ -31,6 +31,8 @@ export interface TinkerOptions {
   maxConcurrency?: number | undefined;
   timeoutSeconds?: number | undefined;
   patienceSeconds?: number | undefined;
+  keepModels?: boolean | undefined;
+  pipelined?: boolean | undefined;
   signal?: AbortSignal | undefined;
   say: (line: string) => void;
   /** First and longest wait before a repetition, ms. */
@@ -60,7 +62,8 @@ export async function openTinkerWorkbench(options: TinkerOptions): Promise<Tinke
     const tokenizer = await readTokenizer(model);
     const renderer = await createRenderer(tokenizer);
     const stops = stopTokens(tokenizer, renderer);
-    const settings = { baseModel, rank, seed, reduction: options.lossReduction ?? (secure ? 'sum' : 'mean') };
+    const { lossReduction: reduction = secure ? 'sum' : 'mean', keepModels = false, pipelined = secure } = options;
+    const settings = { baseModel, rank, seed, reduction, keepModels, pipelined };
     const trainer = new TinkerTrainer({ service, settings, renderer, stops, name, say });
     const frozen = new FrozenModels(service, settings);
     const base = remoteChatModel({

@@ -12,6 +12,10 @@ export interface ModelSettings {
   rank: number;
   seed: number;
   reduction: LossReduction;
+  /** Never unloads: for services whose other processes are not told of it. */
+  keepModels: boolean;
+  /** Whether the service does a model's calls in their order: then the next is sent before the one before it is done. */
+  pipelined: boolean;
 }
 
 /** Weights on the service: for training, with the optimizer's state, and for sampling and download. */
@@ -87,7 +91,7 @@ export class RemoteModel {
     return (await result).path;
   }
 
-  /** @throws input error when the service has not these weights */
+  /** The first call of a model, or the service may refuse. @throws input error when it has not these weights */
   async load(weights: string, optimizer: boolean): Promise<void> {
     try {
       const { result } = await this.submit('load_weights', { path: weights, optimizer, type: 'load_weights' }, Anything);
@@ -102,8 +106,8 @@ export class RemoteModel {
   }
 
   /** Frees its place; what was saved stays. Failure changes nothing for us: a service that restarted has no model left. */
-  unload(): Promise<void> {
-    return this.service.tell('unload_model', { model_id: this.id, type: 'unload_model' });
+  async unload(): Promise<void> {
+    if (!this.settings.keepModels) await this.service.tell('unload_model', { model_id: this.id, type: 'unload_model' });
   }
 
   private async passes(

@@ -62,6 +62,8 @@ export class TinyService {
   private base: Promise<Model> | null = null;
   private loaded = new Map<string, Loaded>();
   private readonly models = new Map<string, { rank: number; seed: number }>();
+  /** Models that were called since they were made. */
+  private readonly begun = new Set<string>();
   private readonly saved = new Map<string, { folder: string; version: number }>();
   private readonly outcomes = new Map<string, Promise<Outcome>>();
   private queue: Promise<unknown> = Promise.resolve();
@@ -145,6 +147,8 @@ export class TinyService {
     const model = (body['model_id'] as string | undefined) ?? /^tinker:\/\/([^/]+)/.exec(path ?? '')?.[1] ?? '';
     if (model !== '' && !this.models.has(model)) return { status: 404, detail: 'Model not found' };
     if (route === 'optim_step' && this.passesPending > 0) this.pipelined++;
+    if (route === 'load_weights' && this.begun.has(model)) return { status: 400, detail: 'LoadWeights is not permitted with seq_id 2' };
+    this.begun.add(model);
     if (route === 'load_weights' && !this.saved.has(idOf(String(body['path']))))
       return { status: 404, detail: 'Checkpoint not found: gone' };
     return this.work(route, () => this.perform(route, model, body));

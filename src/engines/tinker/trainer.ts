@@ -84,11 +84,12 @@ export class TinkerTrainer implements Trainer {
     });
   }
 
-  /** Both in one go: the step is on its way before the gradients are back. */
+  /** Both in one go: where the service keeps the order, the step is on its way before the gradients are back. */
   trainStep(data: Datum[], loss: LossFunction, params: AdamParams): Promise<ForwardBackwardResult & { gradNorm: number }> {
     return this.changing(async () => {
       const result = await this.withModel(async (model) => {
         const pass = await model.forwardBackward(data, loss);
+        if (!this.options.settings.pipelined) await pass.result;
         const step = await model.optimStep(params);
         const [measured, { gradNorm }] = await Promise.all([pass.result, step.result]);
         return { ...measured, gradNorm };
@@ -111,14 +112,12 @@ export class TinkerTrainer implements Trainer {
     });
   }
 
+  /** Into another model: services take weights as the first call of a model alone. */
   load(folder: string, { optimizer = false }: { optimizer?: boolean } = {}): Promise<void> {
     return this.changing(async () => {
       const { weights } = await readSavedWeights(folder);
-      // Gradients that wait for a step cannot be taken back: then another model.
-      const clean = this.done.at(-1)?.kind !== 'pass';
       this.begin({ path: weights, optimizer });
-      if (clean && this.model !== null) await this.withModel((model) => model.load(weights, optimizer));
-      else await this.abandon();
+      await this.abandon();
       await this.withModel(async () => undefined);
     });
   }
@@ -237,6 +236,7 @@ export class TinkerTrainer implements Trainer {
       for (const operation of this.done) {
         const { result } =
           operation.kind === 'pass' ? await model.forwardBackward(operation.data, operation.loss) : await model.optimStep(operation.params);
+        if (!settings.pipelined) await result;
         results.push(result);
       }
       await Promise.all(results);
