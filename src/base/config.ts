@@ -106,9 +106,9 @@ const Filter = z.strictObject({
 });
 
 const Sft = z.strictObject({
-  epochs: positive(3, 'Passes over the records'),
+  epochs: positive(6, 'Passes over the records; with few records it takes that many until the CoT is learnt'),
   batchSize: positive(8, 'Records a step'),
-  learningRate: z.number().positive().default(4e-4).describe('Highest learning rate'),
+  learningRate: z.number().positive().default(1e-3).describe('Highest learning rate'),
   warmUp: share(0.1, 'Share of the steps in which the learning rate rises; then it falls linearly to zero'),
   cotWeight: nonNegative(1, 'Loss weight of the CoT tokens'),
   answerWeight: nonNegative(1, 'Loss weight of the answer tokens'),
@@ -116,7 +116,7 @@ const Sft = z.strictObject({
 });
 
 const Rl = z.strictObject({
-  steps: count(3, 'Optimizer steps; 0 leaves RL out'),
+  steps: count(2, 'Optimizer steps; 0 leaves RL out'),
   promptsPerStep: positive(4, 'Groups a step'),
   samplesPerPrompt: z.int().min(2).default(6).describe('Rollouts a group'),
   helpfulShare: share(0.25, 'Share of the groups on ordinary prompts, or refusing everything wins'),
