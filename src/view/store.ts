@@ -6,8 +6,10 @@ import { DuckDBInstance, type DuckDBConnection, type DuckDBValue } from '@duckdb
 import { mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readRunFile, RunPaths } from '../base/run-folder.js';
 import { diskError } from '../base/disk-error.js';
+import { dependencyError } from '../base/errors.js';
 import type { Spec } from '../align/spec/types.js';
 import { responseKind } from '../align/response-kind.js';
 import { buildSteps } from './records-sql.js';
@@ -33,6 +35,8 @@ export class RunStore {
   private refreshing: Promise<void> | null = null;
   private nextLook = 0;
   private closed = false;
+  /** Queries that are being answered. */
+  private readonly asked = new Set<Promise<unknown>>();
   /** Changes when any record does. */
   version = 0;
   /** Lines that are no records, by file. */
@@ -86,9 +90,16 @@ export class RunStore {
     return store;
   }
 
-  /** Rows of a query, as plain JSON values. */
+  /** Rows of a query, as plain JSON values. @throws dependency error once the store is closed */
   async rows(sql: string, parameters: readonly DuckDBValue[] = []): Promise<Row[]> {
-    return (await this.reader.runAndReadAll(sql, [...parameters])).getRowObjectsJson();
+    if (this.closed) throw dependencyError('The viewer has been closed. Start it again.');
+    const answer = this.reader.runAndReadAll(sql, [...parameters]);
+    this.asked.add(answer);
+    try {
+      return (await answer).getRowObjectsJson();
+    } finally {
+      this.asked.delete(answer);
+    }
   }
 
   /**
@@ -102,7 +113,7 @@ export class RunStore {
   /** Reads what the run has written since. Calls that come in meanwhile share one reading. */
   refresh(): Promise<void> {
     const start = Date.now();
-    if (start < this.nextLook && this.refreshing === null) return Promise.resolve();
+    if (this.closed || (start < this.nextLook && this.refreshing === null)) return Promise.resolve();
     this.refreshing ??= this.look().finally(() => {
       const end = Date.now();
       this.nextLook = this.version === 0 ? 0 : end + Math.max(lookEvery, restShare * (end - start));
@@ -118,13 +129,23 @@ export class RunStore {
     await this.refresh();
   }
 
+  /** What is still being asked fails: whoever asked is gone. */
   async close(): Promise<void> {
     this.closed = true;
-    await this.refreshing?.catch(() => undefined);
+    await this.endQueries();
     this.reader.closeSync();
     this.writer.closeSync();
     this.instance.closeSync();
     await rm(this.scratch, { recursive: true, force: true });
+  }
+
+  /** DuckDB locks up, and the process never ends, when a connection is closed that is answering. */
+  private async endQueries(): Promise<void> {
+    while (this.asked.size > 0 || this.refreshing !== null) {
+      // Ends the query that is being answered, not those that wait behind it.
+      this.reader.interrupt();
+      await Promise.race([Promise.allSettled([...this.asked, this.refreshing]), sleep(20)]);
+    }
   }
 
   private async look(): Promise<void> {
