@@ -25,7 +25,7 @@ const settings = {
   generate: { samples: 2, maxTokens: 400 },
   judge: { maxTokens: 400 },
   filter: { threshold: 0.5 },
-  sft: { batchSize: 2, checkpointEvery: 1 },
+  sft: { batchSize: 2, epochs: 3, checkpointEvery: 1 },
   rl: { steps: 4, promptsPerStep: 2, samplesPerPrompt: 3, maxTokens: 400, validateEvery: 1, checkpointEvery: 1 },
   eval: { plain: 1, jailbroken: 1, techniques: 2, maxTokens: 400, arms: ['base', 'sft+rl'] },
 };

@@ -51,7 +51,7 @@ describe('the command line', () => {
 
   it('prints every setting with its meaning', async () => {
     expect(await main(['config'])).toBe(0);
-    expect(said()).toMatch(/rl\.steps: 3 +Optimizer steps/);
+    expect(said()).toMatch(/rl\.steps: 2 +Optimizer steps/);
   });
 
   it('shows, lints and compares specifications', async () => {

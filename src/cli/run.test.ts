@@ -28,7 +28,7 @@ const settings = {
   generate: { samples: 2, maxTokens: 400 },
   judge: { maxTokens: 400 },
   filter: { threshold: 0.5 },
-  sft: { batchSize: 4, checkpointEvery: 2 },
+  sft: { batchSize: 4, epochs: 3, checkpointEvery: 2 },
   rl: { steps: 4, promptsPerStep: 3, samplesPerPrompt: 4, maxTokens: 400, validateEvery: 2, checkpointEvery: 1 },
   eval: { plain: 2, jailbroken: 1, techniques: 3, maxTokens: 400 },
 };
