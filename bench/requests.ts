@@ -82,11 +82,12 @@ export async function requests(args: string[]): Promise<void> {
   const count = Number(values.count);
   if (!Number.isInteger(count) || count < 2000) throw inputError(`--count must be a whole number, 2000 or more, not ${values.count}.`);
   const share = Math.max(1000, count / 10);
+  const machine = measuredOn();
   const figures = await measureRequests(count, [
     { requests: share, latency: 250 },
     { requests: share, latency: 0 },
   ]);
-  const text = `${measuredOn()}\n\n${requestTables(figures)}`;
+  const text = `${machine}\n\n${requestTables(figures)}`;
   console.log(text);
   if (values.save) await fillScalePage('requests', text);
   const faults = faultsOf(figures);

@@ -25,6 +25,6 @@ export async function fillScalePage(name: string, text: string): Promise<void> {
 export const markdownTable = (header: readonly string[], rows: readonly (readonly string[])[]): string =>
   [header, header.map((_, i) => (i === 0 ? '---' : '--:')), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
-/** Load counts: these are latencies and rates of a machine that others may be using. */
+/** To be called before measuring. Load counts: these are latencies and rates of a machine that others may be using. */
 export const measuredOn = (): string =>
   `Measured on ${new Date().toISOString().slice(0, 10)}: ${os.cpus()[0]?.model.trim() ?? 'unknown'}, ${os.availableParallelism()} cores shared by client and server (load before: ${os.loadavg()[0]!.toFixed(1)}), Node ${process.version}.`;

@@ -214,11 +214,12 @@ export async function simulateCommand(args: string[]): Promise<void> {
   if (!(speed > 0)) throw inputError(`--speed must be a positive number, not ${values.speed}.`);
   const unknown = names.find((name) => !(name in servers));
   if (unknown !== undefined) throw inputError(`--server: there is no ${unknown}; choose among ${Object.keys(servers).join(', ')}.`);
+  const machine = measuredOn();
   const simulations: Simulation[] = [];
   for (const prompts of sizes)
     for (const server of names as ServerName[])
       simulations.push(await simulate({ server, prompts, speed, kills: true, say: (line) => console.error(`· ${line}`) }));
-  const text = `${measuredOn()} Time runs ${speed} times as fast as it would with such a server, so the work of the orchestrator weighs ${speed} times what it would.\n\n${simulationTable(simulations)}`;
+  const text = `${machine} Time runs ${speed} times as fast as it would with such a server, so the work of the orchestrator weighs ${speed} times what it would.\n\n${simulationTable(simulations)}`;
   console.log(text);
   if (values.save) await fillScalePage('simulation', text);
   const wrong = simulations.filter(({ same }) => !same);
