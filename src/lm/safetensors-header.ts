@@ -39,6 +39,19 @@ export interface SafetensorsHeader {
   tensors: Map<string, SafetensorsInfo>;
 }
 
+/** A header is an object of objects with lists; millions of lists in lists would end the process in JSON.parse. */
+const deepest = 16;
+
+function nestsDeeperThan(text: string, most: number): boolean {
+  let depth = 0;
+  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}]/gs)) {
+    if (token === '[' || token === '{') depth++;
+    else if (token === ']' || token === '}') depth--;
+    if (depth > most) return true;
+  }
+  return false;
+}
+
 /** @throws input error: not JSON, names twice, sizes that disagree, holes, overlaps, bytes left over */
 export function parseSafetensorsHeader(head: Uint8Array, path: string, fileSize: number): SafetensorsHeader {
   const wrong = (what: string) => inputError(`${path}: ${what}. The file is damaged or not safetensors; fetch it again.`);
@@ -46,6 +59,7 @@ export function parseSafetensorsHeader(head: Uint8Array, path: string, fileSize:
   let parsed: unknown;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(head);
+    if (nestsDeeperThan(text, deepest)) throw new Error('nested too deeply');
     parsed = JSON.parse(text);
   } catch (cause) {
     throw wrong(`the header is not JSON (${(cause as Error).message.slice(0, 100)})`);
