@@ -42,30 +42,20 @@ export interface SafetensorsHeader {
 /** A header is an object of objects with lists; millions of lists in lists would end the process in JSON.parse. */
 const deepest = 16;
 
-function nestsDeeperThan(text: string, most: number): boolean {
-  let depth = 0;
-  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}]/gs)) {
-    if (token === '[' || token === '{') depth++;
-    else if (token === ']' || token === '}') depth--;
-    if (depth > most) return true;
-  }
-  return false;
-}
-
 /** @throws input error: not JSON, names twice, sizes that disagree, holes, overlaps, bytes left over */
 export function parseSafetensorsHeader(head: Uint8Array, path: string, fileSize: number): SafetensorsHeader {
   const wrong = (what: string) => inputError(`${path}: ${what}. The file is damaged or not safetensors; fetch it again.`);
   let text: string;
   let parsed: unknown;
+  let repeated: string | null;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(head);
-    if (nestsDeeperThan(text, deepest)) throw new Error('nested too deeply');
+    repeated = repeatedKey(text);
     parsed = JSON.parse(text);
   } catch (cause) {
     throw wrong(`the header is not JSON (${(cause as Error).message.slice(0, 100)})`);
   }
   if (text[0] !== '{' || parsed === null || typeof parsed !== 'object') throw wrong('the header is not a JSON object');
-  const repeated = repeatedKey(text);
   if (repeated !== null) throw wrong(`tensor ${repeated} is named twice`);
 
   const metadata = new Map<string, string>();
@@ -102,18 +92,23 @@ export function parseSafetensorsHeader(head: Uint8Array, path: string, fileSize:
   return { metadata, tensors };
 }
 
-/** JSON.parse keeps the last of two equal names without a word, so names at the top level are collected here. */
+/**
+ * JSON.parse keeps the last of two equal names without a word, so names at the top level are collected here, before it.
+ * @throws Error for what nests deeper than any header, wherever it stands, and for names that are no JSON
+ */
 function repeatedKey(json: string): string | null {
   const seen = new Set<string>();
+  let repeated: string | null = null;
   let depth = 0;
-  for (const { 0: token, 1: colon } of json.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g)) {
-    if (token === '{' || token === '[') depth++;
-    else if (token === '}' || token === ']') depth--;
+  for (const { 0: token, 1: colon } of json.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[{}[\]]/gs)) {
+    if (token === '{' || token === '[') {
+      if (++depth > deepest) throw new Error('nested too deeply');
+    } else if (token === '}' || token === ']') depth--;
     else if (depth === 1 && colon !== undefined) {
       const key = JSON.parse(token.slice(0, -colon.length)) as string;
-      if (seen.has(key)) return key;
+      if (seen.has(key)) repeated ??= key;
       seen.add(key);
     }
   }
-  return null;
+  return repeated;
 }
