@@ -123,8 +123,7 @@ async function compareCurves(config: Config, paths: RunPaths, service: SkyrlServ
   say(`        loss embedded  ${unclipped.map((loss) => loss.toFixed(3)).join(' ')}`);
   check(
     `SFT: the curves differ by ${percent(apart(unclipped))} at most, ${percent(apart(clipped))} where the embedded engine clips gradients and SkyRL tx does not`,
-    // SkyRL tx 0.3.0 clips nothing, so only the curve without clipping can be the same.
-    apart(unclipped) < 0.02,
+    apart(unclipped) < 0.02 && apart(clipped) < 0.2,
   );
 }
 
