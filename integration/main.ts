@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { writeTextAtomically } from '../src/base/atomic-text.js';
@@ -56,7 +57,7 @@ async function run({ file }: Proof, args: readonly string[]): Promise<Outcome> {
     const version = versionIn(line);
     if (version !== null) Object.assign(versions, version);
     // No machine's paths in the record.
-    else if (line.trim() !== '') lines.push(line.trimEnd().replaceAll(packageRoot, '.'));
+    else if (line.trim() !== '') lines.push(line.trimEnd().replaceAll(packageRoot, '.').replaceAll(os.tmpdir(), () => '$TMPDIR'));
   });
   const exitCode = await new Promise<number>((resolve, reject) => {
     child.on('error', (error) => reject(inputError(`${interpreter(file)}: cannot be started. PEERS_PYTHON names another Python.`, error)));
