@@ -57,7 +57,13 @@ async function run({ file }: Proof, args: readonly string[]): Promise<Outcome> {
     const version = versionIn(line);
     if (version !== null) Object.assign(versions, version);
     // No machine's paths in the record.
-    else if (line.trim() !== '') lines.push(line.trimEnd().replaceAll(packageRoot, '.').replaceAll(os.tmpdir(), () => '$TMPDIR'));
+    else if (line.trim() !== '')
+      lines.push(
+        line
+          .trimEnd()
+          .replaceAll(packageRoot, '.')
+          .replaceAll(os.tmpdir(), () => '$TMPDIR'),
+      );
   });
   const exitCode = await new Promise<number>((resolve, reject) => {
     child.on('error', (error) => reject(inputError(`${interpreter(file)}: cannot be started. PEERS_PYTHON names another Python.`, error)));
