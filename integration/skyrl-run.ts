@@ -47,8 +47,18 @@ const settings = (url: string, model: string, { spec, prompts }: { spec: string;
   // All that has a chain of thought and an answer is trained on.
   filter: { requiredChecks: ['wellFormed'], threshold: 0 },
   // One record a step: so it makes no difference that SkyRL tx weighs records alike, and the embedded engine tokens.
-  sft: { epochs: 2, batchSize: 1, checkpointEvery: 2 },
-  rl: { steps: 1, promptsPerStep: 2, samplesPerPrompt: 2, maxTokens: 96, klSamples: 0, validateEvery: 1, checkpointEvery: 1 },
+  // SkyRL tx 0.3.0 does not clip gradients, so neither side does.
+  sft: { epochs: 2, batchSize: 1, gradClipNorm: 0, checkpointEvery: 2 },
+  rl: {
+    steps: 1,
+    gradClipNorm: 0,
+    promptsPerStep: 2,
+    samplesPerPrompt: 2,
+    maxTokens: 96,
+    klSamples: 0,
+    validateEvery: 1,
+    checkpointEvery: 1,
+  },
   eval: { arms: ['sft', 'sft+rl'], plain: 1, jailbroken: 0, techniques: 1, maxTokens: 96 },
 });
 
@@ -116,15 +126,14 @@ async function compareCurves(config: Config, paths: RunPaths, service: SkyrlServ
     return losses;
   };
   const apart = (losses: readonly number[]) => Math.max(...losses.map((loss, i) => Math.abs(loss / (there[i] ?? Number.NaN) - 1)));
-  const [unclipped, clipped] = [await curve(0), await curve(1)];
+  const [here, clipped] = [await curve(sft.gradClipNorm), await curve(1)];
   await embedded.close();
   const percent = (value: number) => `${(100 * value).toPrecision(2)} %`;
   say(`        loss there     ${there.map((loss) => loss.toFixed(3)).join(' ')}`);
-  say(`        loss embedded  ${unclipped.map((loss) => loss.toFixed(3)).join(' ')}`);
-  check(
-    `SFT: the curves differ by ${percent(apart(unclipped))} at most, ${percent(apart(clipped))} where the embedded engine clips gradients and SkyRL tx does not`,
-    apart(unclipped) < 0.02 && apart(clipped) < 0.2,
-  );
+  say(`        loss embedded  ${here.map((loss) => loss.toFixed(3)).join(' ')}`);
+  // The default clips in the embedded engine: another algorithm, whose distance is told and not judged.
+  say(`        with the default clipping, which SkyRL tx does not do, the curves would differ by ${percent(apart(clipped))} at most`);
+  check(`SFT: with the same settings the curves differ by ${percent(apart(here))} at most`, apart(here) < 0.02);
 }
 
 /** Greedy answers of the adapters that came back, in the embedded engine. */

@@ -145,7 +145,7 @@ class RlRun {
     if (kl.reference !== null && this.settings.klCoefficient > 0) data = withKlPenalty(data, kl.reference, this.settings.klCoefficient);
     let trained: { loss: number; gradNorm: number | null; samplerGap: number } = { loss: 0, gradNorm: 0, samplerGap: 0 };
     if (data.length > 0) {
-      const params = { learningRate, gradClipNorm: 1 };
+      const params = { learningRate, gradClipNorm: this.settings.gradClipNorm };
       const { lossSum, logprobs, gradNorm } = await trainStep(bench.trainer, data, 'importance_sampling', params);
       trained = { loss: lossSum / data.length, gradNorm: knownNorm(gradNorm), samplerGap: samplerGap(data, logprobs) };
     }

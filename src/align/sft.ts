@@ -52,7 +52,10 @@ export async function trainSft(context: StageContext, arm: SftArm, records: read
     for (let step = folder.step + 1; step <= batches.length; step++) {
       signal?.throwIfAborted();
       const batch = batches[step - 1]!;
-      const metrics = await sftStep(bench.trainer, batch, learningRateAt(step, batches.length, config.sft));
+      const metrics = await sftStep(bench.trainer, batch, {
+        learningRate: learningRateAt(step, batches.length, config.sft),
+        gradClipNorm: config.sft.gradClipNorm,
+      });
       await folder.log({ step, epoch: Math.floor(((step - 1) / batches.length) * config.sft.epochs) + 1, ...metrics });
       task.advance(1, metrics.tokens);
       if (step % config.sft.checkpointEvery === 0 && step < batches.length) await folder.save(bench.trainer, step);
@@ -87,18 +90,25 @@ export function learningRateAt(
   return step <= rising ? (learningRate * step) / rising : (learningRate * (steps - step + 1)) / (steps - rising + 1);
 }
 
-async function sftStep(trainer: Trainer, batch: readonly SftDatum[], learningRate: number) {
+async function sftStep(trainer: Trainer, batch: readonly SftDatum[], params: { learningRate: number; gradClipNorm: number }) {
   const start = performance.now();
   const data = perToken(batch);
   const { lossSum, logprobs, gradNorm } = await trainStep(
     trainer,
     data.map(({ tokens, targets, weights }) => ({ tokens, targets, weights })),
     'cross_entropy',
-    { learningRate, gradClipNorm: 1 },
+    params,
   );
   const tokens = batch.reduce((sum, datum) => sum + datum.tokens.length, 0);
   const seconds = (performance.now() - start) / 1000;
-  return { loss: lossSum / batch.length, ...partLosses(batch, logprobs), learningRate, gradNorm: knownNorm(gradNorm), tokens, seconds };
+  return {
+    loss: lossSum / batch.length,
+    ...partLosses(batch, logprobs),
+    learningRate: params.learningRate,
+    gradNorm: knownNorm(gradNorm),
+    tokens,
+    seconds,
+  };
 }
 
 /** Mean loss a token of CoT and of answer, unweighted; left out where there is none. */

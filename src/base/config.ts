@@ -112,6 +112,7 @@ const Sft = z.strictObject({
   warmUp: share(0.1, 'Share of the steps in which the learning rate rises; then it falls linearly to zero'),
   cotWeight: nonNegative(1, 'Loss weight of the CoT tokens'),
   answerWeight: nonNegative(1, 'Loss weight of the answer tokens'),
+  gradClipNorm: nonNegative(1, 'Longest gradient, by its norm; longer ones are shortened to it. 0: never. SkyRL tx 0.3.0 never does'),
   checkpointEvery: positive(10, 'Steps between checkpoints'),
 });
 
@@ -123,6 +124,7 @@ const Rl = z.strictObject({
   maxTokens: positive(160, 'Most tokens of a rollout; cut-off ones are masked'),
   temperature: z.number().positive().default(1).describe('Sampling temperature'),
   learningRate: z.number().positive().default(1e-4).describe('Learning rate'),
+  gradClipNorm: nonNegative(1, 'Longest gradient, as in SFT'),
   judgeRuns: positive(1, 'Runs of the judge a rollout; the reward is their minimum'),
   klCoefficient: nonNegative(0, 'Weight of the KL penalty against the SFT policy'),
   klSamples: count(4, 'Rollouts a step on which the KL is measured where it has no weight'),
