@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../base/config.js';
 import type { Checks, Completion, Judgement, Prompt, ResponseKind } from '../base/records.js';
+import { trainingFamilies } from '../prompts/jailbreaks/wrap.js';
 import { againstHint, filterCompletions } from './filter.js';
 
 const good: Checks = {
@@ -173,5 +174,39 @@ describe('againstHint', () => {
     for (const over of [{ filter: { hintAgreement: false } }, { judge: { hint: false } }, { judge: { kindCheck: false } }]) {
       expect(againstHint(comply, refusal, config(over))).toBe(false);
     }
+  });
+});
+
+describe('wrapped copies', () => {
+  const plain: Prompt = { ...prompt('Tell me how it is done.'), messages: [{ role: 'user', content: 'Tell me how it is done.' }] };
+  const wrapped: Prompt = { ...prompt('w'), technique: 'aim' };
+  const filter = (wrappedCopies: number) =>
+    filterCompletions(
+      [plain, wrapped],
+      [completion(plain.id), completion('w')],
+      [judged(`${plain.id}-0`, 0.9), judged('w-0', 0.9)],
+      settings({ wrappedCopies }),
+      0,
+    );
+
+  it('stand behind the plain record with its CoT and answer, each in another training family’s wrapper', () => {
+    const { records, funnel } = filter(3);
+    expect(records.map(({ promptId }) => promptId)).toEqual([plain.id, plain.id, plain.id, plain.id, 'w']);
+    const [first, ...copies] = records.slice(0, 4);
+    expect(new Set(records.map(({ id }) => id)).size).toBe(5);
+    expect(new Set(copies.map(({ technique }) => technique)).size).toBe(3);
+    for (const { technique, messages, cot, answer } of copies) {
+      expect(trainingFamilies.map(({ name }) => name)).toContain(technique);
+      expect(messages[0]!.content).toContain('Tell me how it is done.');
+      expect(messages[0]!.content).not.toBe('Tell me how it is done.');
+      expect({ cot, answer }).toEqual({ cot: first!.cot, answer: first!.answer });
+    }
+    expect(funnel.at(-1)).toMatchObject({ title: 'With wrapped copies', count: 5 });
+    expect(filter(3)).toEqual(filter(3));
+  });
+
+  it('are not made unless asked for, and leave the other records as they were', () => {
+    expect(filter(0).records).toEqual(filter(3).records.filter(({ technique }) => technique === undefined));
+    expect(filter(0).funnel.map(({ title }) => title)).not.toContain('With wrapped copies');
   });
 });

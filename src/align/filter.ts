@@ -5,6 +5,7 @@
 import type { Config } from '../base/config.js';
 import { contentId, lastRequest, SftRecord, type Checks, type Completion, type Judgement, type Prompt } from '../base/records.js';
 import { answerMatches } from './check.js';
+import { withWrappedCopies } from './rewrap.js';
 import { categoryOf, isOrdinary } from './stage.js';
 
 export interface FunnelStep {
@@ -81,13 +82,14 @@ export function filterCompletions(
     .map(({ prompt, completion: { id, cot, answer } }) =>
       SftRecord.parse({ id: contentId('sft', id, cot, answer), promptId: prompt.id, messages: prompt.messages, cot, answer }),
     );
+  const copied = withWrappedCopies(records, promptOf, settings.wrappedCopies, seed);
   const unscored = judgements.filter(({ score }) => score === null).length;
   const unjudged = sound.filter(({ id, promptId }) => {
     const prompt = promptOf.get(promptId);
     return prompt !== undefined && !isOrdinary(prompt) && !judged.has(id);
   }).length;
   return {
-    records,
+    records: copied,
     funnel: [
       { title: 'Prompts asked', count: new Set(completions.map(({ promptId }) => promptId)).size },
       { title: 'Completions', count: completions.length },
@@ -102,6 +104,9 @@ export function filterCompletions(
       { title: `Score ${settings.threshold} or better`, count: good.length, note: 'the lowest of the judge’s runs' },
       { title: `Best ${settings.perPrompt} of each prompt`, count: best.length },
       { title: 'Kept for SFT', count: records.length, note: 'balanced over category × kind' },
+      ...(settings.wrappedCopies > 0
+        ? [{ title: 'With wrapped copies', count: copied.length, note: `up to ${settings.wrappedCopies} of each plain record` }]
+        : []),
     ],
   };
 }

@@ -103,6 +103,10 @@ const Filter = z.strictObject({
     .describe('Leaves out what a judge scored that disagreed with its hint: a small judge is wrong more often than the hint (docs/LOG.md)'),
   perPrompt: positive(2, 'Best completions kept of each prompt'),
   balance: z.number().min(1).default(2).describe('No category × kind cell holds more than this many times the median cell'),
+  wrappedCopies: count(
+    0,
+    'Further copies of each record of a plain prompt, wrapped in jailbreak techniques of the training families: they teach to look past a wrapper and need neither generation nor judging',
+  ),
 });
 
 const Sft = z.strictObject({

@@ -96,6 +96,8 @@ export const SftRecord = z.strictObject({
   messages: z.array(Message).min(1),
   cot: z.string(),
   answer: z.string().min(1),
+  /** Jailbreak technique that the prompt's conversation was wrapped in after judging. Left out: it is the prompt's own. */
+  technique: z.string().optional(),
 });
 export type SftRecord = z.infer<typeof SftRecord>;
 

@@ -48,7 +48,7 @@ beforeAll(async () => {
       prompts: { train: 24, ordinary: 6, validation: 8 },
       generate: { samples: 2, maxTokens: 400 },
       judge: { maxTokens: 400 },
-      filter: { threshold: 0.5 },
+      filter: { threshold: 0.5, wrappedCopies: 1 },
       rl: { steps: 0 },
       eval: { plain: 2, jailbroken: 1, techniques: 3, maxTokens: 400, arms: ['base', 'sft'] },
     },
@@ -128,6 +128,12 @@ describe('exported data', () => {
     const file = path.join(edited, 'sft.jsonl');
     const [first, ...rest] = await readJsonl(file, SftRecord);
     await writeJsonl(file, [{ ...first!, messages: [{ role: 'system', content: lines[0]! }, ...first!.messages] }, ...rest]);
+    await expect(start('trl', { root: edited })).rejects.toThrow('another conversation than its prompt');
+    const copy = [first!, ...rest].find(({ technique }) => technique !== undefined)!;
+    const messages = copy.messages.map((message, i, { length }) =>
+      i === length - 1 ? { ...message, content: `${lines[0]!} ${message.content}` } : message,
+    );
+    await writeJsonl(file, [first!, ...rest.filter(({ id }) => id !== copy.id), { ...copy, messages }]);
     await expect(start('trl', { root: edited })).rejects.toThrow('another conversation than its prompt');
   });
 

@@ -7,6 +7,7 @@ import { readJsonl } from '../base/jsonl.js';
 import { canonicalJson, Prompt, SftRecord } from '../base/records.js';
 import { type Digests, readRunFile, RunPaths } from '../base/run-folder.js';
 import { Categorised } from '../align/categorise.js';
+import { withWrappedCopies } from '../align/rewrap.js';
 import { notedSpecification } from '../align/trained-specification.js';
 import { finishedKey } from '../align/training-folder.js';
 import { Scorecard } from '../evals/scorecard.js';
@@ -37,7 +38,7 @@ export async function readRun(root: string): Promise<RunContents> {
     category: prompt.category ?? categories.get(prompt.id) ?? 'none',
   }));
   const records = await readJsonl(paths.sftRecords(), SftRecord);
-  refuseForeignMessages(paths, prompts, records);
+  refuseForeignMessages(paths, stored.config, prompts, records);
   return {
     paths,
     ...stored,
@@ -49,12 +50,18 @@ export async function readRun(root: string): Promise<RunContents> {
 }
 
 /**
- * A record's conversation is its prompt's, byte for byte: what the filter promised is checked again before anything leaves the
- * run, for a file may have been edited.
+ * A record's conversation is its prompt's, byte for byte, or a wrapped copy of it as the filter made it: what the filter promised is
+ * checked again before anything leaves the run, for a file may have been edited.
  */
-function refuseForeignMessages(paths: RunPaths, prompts: readonly Prompt[], records: readonly SftRecord[]): void {
-  const messagesOf = new Map(prompts.map(({ id, messages }) => [id, canonicalJson(messages)]));
-  const foreign = records.find(({ promptId, messages }) => messagesOf.get(promptId) !== canonicalJson(messages));
+function refuseForeignMessages(paths: RunPaths, config: Config, prompts: readonly Prompt[], records: readonly SftRecord[]): void {
+  const promptOf = new Map(prompts.map((prompt) => [prompt.id, prompt]));
+  const plain = records.filter(({ technique }) => technique === undefined);
+  const copies = new Set(withWrappedCopies(plain, promptOf, config.filter.wrappedCopies, config.seed).map(canonicalJson));
+  const isOfPrompt = (record: SftRecord) =>
+    record.technique === undefined
+      ? canonicalJson(record.messages) === canonicalJson(promptOf.get(record.promptId)?.messages)
+      : copies.has(canonicalJson(record));
+  const foreign = records.find((record) => !isOfPrompt(record));
   if (foreign !== undefined)
     throw inputError(
       `${paths.sftRecords()}: the record ${foreign.id} has another conversation than its prompt ${foreign.promptId} in ${paths.prompts()}. Run \`deliberate filter ${paths.root}\` again; nothing was exported.`,
