@@ -38,8 +38,7 @@ describe('the time budget', () => {
 
 describe('the cost model', () => {
   it('comes near to what each stage of the demo took', async () => {
-    // The settings that it was measured with.
-    const config = parseConfig({ sft: { epochs: 3 }, rl: { steps: 3 } }, 'test');
+    const config = parseConfig({}, 'test');
     const costs = estimateCost(config, { ...(await specFacts(config)), generate: 68 });
     for (const [stage, seconds] of Object.entries(measuredDemo)) {
       const estimate = costs.find((cost) => cost.stage === stage)!.seconds!;
