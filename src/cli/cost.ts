@@ -99,7 +99,7 @@ const oneAtATime = (server: ServerSettings): boolean => ['llamacpp', 'ollama', '
  * demo to what it took. Time of servers is what their rates give: with fewer requests at once than they like it is longer.
  */
 export function estimateCost(config: Config, facts: CostFacts): StageCost[] {
-  const { prompts, generate, judge, sft, rl } = config;
+  const { prompts, generate, judge, filter, sft, rl } = config;
   const lengths = { ...typical, ...facts.lengths };
   const [generator, judgeServer] = [serverOf(config.generator), serverOf(config.judge)];
   const categories = facts.categories ?? Math.max(1, Math.round(facts.specTokens / typicalSpec));
@@ -110,7 +110,8 @@ export function estimateCost(config: Config, facts: CostFacts): StageCost[] {
 
   const ordinaryShare = prompts.ordinary / Math.max(1, prompts.train + prompts.ordinary);
   const policyPrompts = facts.generate * (1 - ordinaryShare);
-  const records = (prompts.train * lengths.recordsAPrompt + prompts.ordinary) * sft.epochs;
+  const variants = 1 + filter.wrappedCopies * (1 - prompts.wrappedShare);
+  const records = (prompts.train * lengths.recordsAPrompt + prompts.ordinary) * variants * sft.epochs;
   const groups = rl.steps * rl.promptsPerStep;
   const rollouts = groups * rl.samplesPerPrompt;
   const validations = rl.steps === 0 ? 0 : (1 + Math.ceil(rl.steps / rl.validateEvery)) * prompts.validation;
