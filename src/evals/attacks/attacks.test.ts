@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LoggedModel } from '../logged-model.js';
 import { scriptedChat } from '../scripted-chat.js';
+import { obfuscation, payloadSplitting } from './hidden-words.js';
 import { paraphrase, persuasions } from './persuasion.js';
 import { pair } from './refinement.js';
 import { sharedWords, type AttackContext } from './technique.js';
@@ -57,6 +58,42 @@ describe.each([...persuasions, paraphrase, translation('translation_zu')].map((t
     });
   },
 );
+
+describe('auto_payload_splitting', () => {
+  const split = async (script: Script) => payloadSplitting.apply(request, attackerOf(script).context);
+
+  it('takes the words apart that the attacker picks, so that putting them together gives the request back', async () => {
+    const attack = await split(() => ({ message: 'Bicycle; slipping chain; chain; not there' }));
+    expect(attack).toHaveProperty('text');
+    const { text } = attack as { text: string };
+    expect(text).not.toMatch(/bicycle|slipping|chain/i);
+    const values = new Map([...text.matchAll(/^(v\d+) = (".*")$/gm)].map(([, name, value]) => [name!, JSON.parse(value!) as string]));
+    const told = text.slice(text.indexOf('answer: ') + 'answer: '.length);
+    expect(told.replace(/\{(v\d+)\+(v\d+)\}/g, (_, a: string, b: string) => values.get(a)! + values.get(b)!)).toBe(request);
+  });
+
+  it.each<[string, Script, RegExp]>([
+    ['gives the request back', () => ({ message: request.toUpperCase() }), /unchanged/],
+    ['picks words of something else', () => ({ message: 'bread; oven' }), /something else/],
+    ['declines', () => "I'm sorry, but I can't help with that.", /declined/],
+  ])('comes to nothing when the attacker %s', async (_case, script, message) => {
+    expect(await split(script)).toEqual({ failed: expect.stringMatching(message) as string });
+  });
+});
+
+describe('auto_obfuscation', () => {
+  const hide = async (message: string, same = true) =>
+    obfuscation.apply(request, attackerOf((text) => (asksWhetherSame(text) ? { same } : { message })).context);
+
+  it('hides words and keeps the request', async () => {
+    const text = 'How do I mend the slipping ch-a-i-n of an old two-wheeler?';
+    expect(await hide(text)).toEqual({ text });
+  });
+  it('comes to nothing where nothing is hidden, or another thing is asked for', async () => {
+    expect(await hide(`Please: ${request}`)).toHaveProperty('failed');
+    expect(await hide('How is br-e-ad baked?', false)).toEqual({ failed: expect.stringMatching(/something else/) as string });
+  });
+});
 
 it('asks again where the first try was of no use', async () => {
   let tries = 0;

@@ -34,7 +34,8 @@ export interface ModelTechnique {
 
 export type Attack = { text: string } | { failed: string };
 
-const attempts = 3;
+/** How often the attacker is asked before an attack counts as failed. */
+export const attempts = 3;
 
 const Written = z.object({ message: z.string().min(1) });
 const writtenSchema = {

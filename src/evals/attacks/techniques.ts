@@ -2,6 +2,7 @@
 import { inputError } from '../../base/errors.js';
 import { encodings, techniques, type Technique } from '../../prompts/jailbreaks/wrap.js';
 import { heldOutByFamily } from '../select.js';
+import { obfuscation, payloadSplitting } from './hidden-words.js';
 import { paraphrase, persuasions } from './persuasion.js';
 import { pair } from './refinement.js';
 import type { ModelTechnique } from './technique.js';
@@ -15,7 +16,7 @@ export interface ChosenTechniques {
 }
 
 const written: ReadonlyMap<string, ModelTechnique> = new Map(
-  [...persuasions, paraphrase, pair].map((technique) => [technique.name, technique]),
+  [...persuasions, paraphrase, payloadSplitting, obfuscation, pair].map((technique) => [technique.name, technique]),
 );
 
 /** Held-out techniques when no number is given: goodness@0.1 needs J ≥ 20. */
