@@ -138,7 +138,9 @@ function balance(candidates: readonly Candidate[], ratio: number, seed: number):
   const cells = new Map<string, Candidate[]>();
   for (const candidate of ranked(candidates, seed)) {
     const cell = isOrdinary(candidate.prompt) ? 'ordinary' : `${categoryOf(candidate.prompt)}/${candidate.completion.decision}`;
-    cells.set(cell, [...(cells.get(cell) ?? []), candidate]);
+    const inCell = cells.get(cell);
+    if (inCell === undefined) cells.set(cell, [candidate]);
+    else inCell.push(candidate);
   }
   const sizes = [...cells]
     .filter(([cell]) => cell !== 'ordinary')
