@@ -3,7 +3,8 @@ import { parseArgs } from 'node:util';
 import { parseConfig, type Config } from '../src/base/config.js';
 import { duration } from '../src/base/progress.js';
 import { costAtScale, specFacts } from '../src/cli/cost-command.js';
-import { estimateCost, measuredDemo, moneyText, totalMoney, type CostFacts, type StageCost } from '../src/cli/cost.js';
+import { estimateCost, moneyText, totalMoney, type CostFacts, type StageCost } from '../src/cli/cost.js';
+import { type MeasuredRun, measuredRuns } from './measured-runs.js';
 import { fillScalePage, markdownTable } from './scale-page.js';
 
 const sizes = [1e3, 1e4, 1e5, 1e6, 1e7];
@@ -48,8 +49,6 @@ const count = (value: number): string => {
 const time = (seconds: number | null): string =>
   seconds === null ? '?' : seconds < 172_800 ? duration(seconds) : `${Math.round(seconds / 86_400).toLocaleString('en')} days`;
 
-const stages = ['generate', 'judge', 'sft', 'rl'];
-
 export async function costTables(): Promise<string> {
   const parts: string[] = [];
   for (const { title, config, facts } of examples) {
@@ -80,29 +79,30 @@ export async function costTables(): Promise<string> {
   return parts.join('\n\n');
 }
 
-/** The estimate of each stage of the demo, in s. */
-export async function demoEstimate(): Promise<StageCost[]> {
-  const config = parseConfig({}, 'demo');
+/** What the model says of a run that was measured. */
+export async function estimateOf({ settings }: MeasuredRun): Promise<StageCost[]> {
+  const config = parseConfig(settings, 'measured run');
   return estimateCost(config, { ...(await specFacts(config)), generate: config.prompts.train + config.prompts.ordinary });
 }
 
 export async function checkTable(): Promise<string> {
-  const costs = await demoEstimate();
-  const rows = stages.concat('eval').map((stage) => {
-    const { seconds, calls, prefilled, sampled, trained } = costs.find((cost) => cost.stage === stage)!;
-    const measured = measuredDemo[stage]!;
-    return [
-      stage,
-      count(calls),
-      count(prefilled),
-      count(sampled),
-      count(trained),
-      `${Math.round(seconds!)} s`,
-      `${measured} s`,
-      ((seconds ?? 0) / measured).toFixed(2),
-    ];
-  });
-  return markdownTable(['Stage of the demo', 'calls', 'prefilled', 'sampled', 'trained', 'estimate', 'measured', 'ratio'], rows);
+  const rows = await Promise.all(
+    measuredRuns.map(async (run) => {
+      const costs = await estimateOf(run);
+      return Object.entries(run.seconds).map(([stage, measured]) => {
+        const { seconds, calls, prefilled, sampled, trained } = costs.find((cost) => cost.stage === stage)!;
+        return [
+          run.name,
+          stage,
+          ...[calls, prefilled, sampled, trained].map(count),
+          `${Math.round(seconds!)} s`,
+          `${measured} s`,
+          (seconds! / measured).toFixed(2),
+        ];
+      });
+    }),
+  );
+  return markdownTable(['Run', 'Stage', 'calls', 'prefilled', 'sampled', 'trained', 'estimate', 'measured', 'ratio'], rows.flat());
 }
 
 export async function costCommand(args: string[]): Promise<void> {

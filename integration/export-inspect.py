@@ -1,7 +1,6 @@
 """Inspect reads the logs that `deliberate export RUN --to inspect` writes.
 
-Run: python integration/export-inspect.py FOLDER     (FOLDER: runs/demo/exports/inspect-sft)
-Needs inspect-ai. Seen with inspect-ai 0.3.285.
+Started by integration/export-inspect.sh, which installs what it needs. Argument: the folder of the export.
 """
 import math
 import sys

@@ -3,9 +3,7 @@
 The scripts run with `ray` and `python3` replaced by a program that writes its arguments down; nothing is trained, and no GPU
 is needed. OpenRLHF: its argument parser and all the checks after it. verl: its Hydra configuration, composed with the overrides.
 
-Run: npm run build && python integration/export-parsers.py --openrlhf FOLDER --verl FOLDER
-FOLDER: the unpacked packages (`pip download --no-deps openrlhf verl`, unzip), holding openrlhf/cli and verl/trainer.
-Needs hydra-core. Seen with openrlhf 0.11.2, verl 0.9.1, hydra-core 1.3.
+Started by integration/export-parsers.sh, which installs all that it needs. The folders are the unpacked wheels.
 """
 import argparse
 import ast
@@ -40,6 +38,12 @@ def arguments_of(script: Path, work: Path) -> list[str]:
     return json.loads(record.read_text())
 
 
+def code_of(unpacked: Path, package: str) -> Path:
+    """A wheel holds its code at its root, or in a folder that an installation would unfold."""
+    (code,) = [folder for folder in (unpacked, *unpacked.glob("*.data/purelib")) if (folder / package).is_dir()]
+    return code.resolve()
+
+
 def openrlhf(package: Path, given: list[str]) -> argparse.Namespace:
     """What its program does with the arguments, up to the training."""
     program = ast.parse((package / "openrlhf/cli/train_ppo_ray.py").read_text()).body[-1]
@@ -63,15 +67,16 @@ def main() -> None:
     options = parser.parse_args()
     say_versions("hydra-core")
     for package, unpacked in (("openrlhf", options.openrlhf), ("verl", options.verl)):
-        for info in unpacked.glob(f"{package}-*.dist-info"):
-            print(package, info.name.removesuffix(".dist-info").split("-")[1])
+        (info,) = unpacked.glob(f"{package}-*.dist-info")
+        print(package, info.name.removesuffix(".dist-info").split("-")[1])
+    rlhf, verl = code_of(options.openrlhf, "openrlhf"), code_of(options.verl, "verl")
     with tempfile.TemporaryDirectory() as name:
         _, run = make_run(Path(name), "llama-tied")
 
         folder = export(options.cli, run, "openrlhf")
         given = arguments_of(folder / "train.sh", Path(name))
         assert given[:2] == ["job", "submit"] and given[5:7] == ["-m", "openrlhf.cli.train_ppo_ray"]
-        args = openrlhf(options.openrlhf.resolve(), given[7:])
+        args = openrlhf(rlhf, given[7:])
         assert args.actor.model_name_or_path == "/models/merged-sft+rl" and args.algo.advantage.estimator == "dr_grpo"
         assert args.reward.remote_url == [str(folder / "reward.py")] and args.data.prompt_dataset == str(folder / "prompts.jsonl")
         assert args.rollout.n_samples_per_prompt == 4 and args.critic.model_name_or_path is None
@@ -80,7 +85,7 @@ def main() -> None:
         folder = export(options.cli, run, "verl")
         given = arguments_of(folder / "train.sh", Path(name))
         assert given[:2] == ["-m", "verl.trainer.main_ppo"]
-        with initialize_config_dir(str((options.verl / "verl/trainer/config").resolve()), version_base=None):
+        with initialize_config_dir(str(verl / "verl/trainer/config"), version_base=None):
             config = compose("ppo_trainer", overrides=given[2:])
         assert config.algorithm.adv_estimator == "grpo" and config.actor_rollout_ref.rollout.n == 4
         assert config.reward.custom_reward_function.path == str(folder / "reward.py")

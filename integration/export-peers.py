@@ -3,10 +3,11 @@
 The frozen greedy tokens are those of base and adapter (scripts/reference), and our own engine says them too
 (src/lm/reference.test.ts), so equal here means equal everywhere.
 
-Run: npm run build && python integration/export-peers.py
-Needs torch, transformers, peft, gguf. Seen with torch 2.15, transformers 5.24, peft 0.21, gguf 0.19: 20 s on a CPU.
+Started by integration/export-peers.sh, which installs what it needs.
 """
 import argparse
+import json
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -42,6 +43,27 @@ def says(model, reference: dict, what: str) -> None:
         assert gap < 1e-4, f"{what}: log-probabilities differ by {gap}"
         assert greedy == reference[f"row.{i}.greedy"].long().tolist(), f"{what}: other greedy tokens"
     print(f"  {what}: same log-probabilities, same greedy tokens")
+
+
+def greedy(model, prompt: list[int], count: int) -> list[int]:
+    tokens = torch.tensor([prompt])
+    with torch.no_grad():
+        found = model.generate(tokens, attention_mask=torch.ones_like(tokens), max_new_tokens=count, do_sample=False)
+    return found[0, len(prompt):].tolist()
+
+
+def says_what_we_say(folder: Path, load) -> None:
+    """SmolLM2-135M with the package's reasoner, on the conversations of integration/our-words.ts."""
+    subprocess.run(["node", str(ROOT / "dist/integration/export-reasoner.js"), str(folder)], check=True, stdout=subprocess.DEVNULL)
+    ours = json.loads((folder / "words.json").read_text())
+    models = {"merged": load(folder / "merged"), "peft": PeftModel.from_pretrained(load(folder / "raw"), folder / "peft")}
+    for what, model in models.items():
+        model.eval()
+        found = [greedy(model, one["prompt"], len(one["tokens"])) for one in ours]
+        same = sum(a == b for one, tokens in zip(ours, found) for a, b in zip(one["tokens"], tokens))
+        count = sum(len(one["tokens"]) for one in ours)
+        print(f"  {what}: {same} of {count} greedy tokens are our engine's, over {len(ours)} conversations")
+        assert same == count, what
 
 
 def gguf_tensors(path: Path) -> dict:
@@ -93,6 +115,8 @@ def main() -> None:
                 written = AutoTokenizer.from_pretrained(folder)
                 assert written.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"] == tokens
                 print("  tokenizer files out of GGUF: same tokens")
+        print("SmolLM2-135M-Instruct with the reasoner")
+        says_what_we_say(Path(name) / "reasoner", load)
 
 
 if __name__ == "__main__":

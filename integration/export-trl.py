@@ -3,8 +3,7 @@
 A tiny model, and a judge that answers in the service's protocol, likes varied answers, and refuses a request in which anything
 of a chain of thought is left. (With the real judge: `deliberate serve RUN --judge`.)
 
-Run: npm run build && python integration/export-trl.py
-Needs torch, transformers, peft, trl, datasets. Seen with torch 2.15, transformers 5.24, peft 0.21, trl 1.16: a minute on a CPU.
+Started by integration/export-trl.sh, which installs what it needs.
 """
 import argparse
 import json
@@ -15,6 +14,8 @@ import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from safetensors.torch import load_file
 
 from export_fixture import ROOT, export, make_run, say_versions
 
@@ -57,12 +58,13 @@ def main() -> None:
             command = [sys.executable, str(folder / script), "--model", str(model), "--out", str(out), "--max-steps", options.steps]
             done = subprocess.run(command, env=os.environ | dict(CUDA_VISIBLE_DEVICES="", TOKENIZERS_PARALLELISM="false"), capture_output=True, text=True)
             assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-            assert (out / "adapter_model.safetensors").exists()
+            moved = max(float(tensor.abs().max()) for key, tensor in load_file(out / "adapter_model.safetensors").items() if "lora_B" in key)
+            assert moved > 0, f"{script}: B is zero, as it was before the training"
             state = json.loads(next(out.glob("checkpoint-*/trainer_state.json")).read_text())
             key = "loss" if script == "train_sft.py" else "reward"
             values = [line[key] for line in state["log_history"] if key in line]
             assert len(values) >= int(options.steps), values
-            print(f"{script}: {len(values)} steps, {key} {[round(float(value), 3) for value in values]}")
+            print(f"{script}: {len(values)} steps, {key} {[round(float(value), 3) for value in values]}, adapter moved by {moved:.1e}")
         assert seen and all(set(item) == {"messages", "answer", "category"} for item in seen)
         print(f"the judge was asked {len(seen)} times, never with a chain of thought")
 

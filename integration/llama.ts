@@ -4,48 +4,13 @@
  * Started by integration/llama.sh.
  */
 import path from 'node:path';
-import type { Message } from '../src/base/records.js';
-import { createEmbeddedEngine } from '../src/engines/embedded/index.js';
 import { defaultModel, resolveModel } from '../src/lm/models.js';
 import { type Completed, LlamaServer, sayLlamaVersion } from './llama-process.js';
+import { conversations, maxTokens, type Ours, ourWords } from './our-words.js';
 import { check, deliberate, inTemporaryFolder, makeReasonerRun, reasoner, say } from './proof.js';
 
-const maxTokens = 48;
 /** Fewer are compared where a completion ends; so many prompts must have them. */
 const least = { tokens: 24, prompts: 4 };
-
-const user = (content: string): Message => ({ role: 'user', content });
-const conversations: Message[][] = [
-  [user('How do I mend a slipping bicycle chain?')],
-  [user('Name three rivers of Europe, with the sea that each flows into.')],
-  [{ role: 'system', content: 'You answer in short sentences.' }, user('Why is the sky blue?')],
-  [user('What is 17 + 25?'), { role: 'assistant', content: '42.' }, user('And how did you get there, step by step?')],
-  [user('Übersetze „Guten Morgen“ ins Französische – und nenn mir 2 Antworten darauf. 🙂')],
-  [user('Explain this:\n\n    for i in range(3):\n        print(i)\n')],
-];
-
-interface Ours {
-  prompt: number[];
-  tokens: number[];
-  text: string;
-}
-
-/** Our engine on the model's own file, with the adapter beside it or without. */
-async function ourWords(model: string, adapter: string | null): Promise<Ours[]> {
-  const engine = await createEmbeddedEngine({ model, memoryGb: 4, ...(adapter !== null && { adapter }) });
-  try {
-    return await Promise.all(
-      conversations.map(async (messages) => {
-        const prompt = engine.renderer.promptTokens(messages);
-        const [sampled] = await engine.sample({ promptTokens: prompt, n: 1, params: { maxTokens, temperature: 0 } });
-        const tokens = sampled?.tokens ?? [];
-        return { prompt, tokens, text: engine.renderer.decode(tokens) };
-      }),
-    );
-  } finally {
-    await engine.close();
-  }
-}
 
 /** Tokens that are the same from the start, of all of ours. The end of the turn is not among llama.cpp's. */
 function agreement({ tokens }: Ours, theirs: Completed): { same: number; all: number; where: string } {

@@ -101,7 +101,8 @@ function help(known: readonly Proof[]): string {
     '',
     ...known.map(({ name, text }) => `  ${name.padEnd(widest)}  ${text}`),
     '',
-    'The head of integration/NAME.sh or NAME.py says what it needs. PEERS_PYTHON names the Python for those in Python.',
+    'Each installs what it runs against into .cache; the head of integration/NAME.sh says what it needs. PEERS_PYTHON names a Python',
+    'that has torch, transformers, peft, trl, datasets and gguf already.',
     'Versions, date and outcome are written into integration/results and docs/INTEGRATION.md, unless --no-record stands first.',
   ].join('\n');
 }
@@ -119,8 +120,9 @@ async function main(): Promise<void> {
   const keep = rest[0] !== '--no-record';
   const outcome = await run(proof, keep ? rest : rest.slice(1));
   process.exitCode = outcome.exitCode;
-  // A proof that was interrupted says nothing.
-  if (keep && outcome.exitCode !== 130) await record(proof, outcome);
+  // A proof that was interrupted, or ended before it could look at anything, says nothing; an earlier record stands.
+  if (keep && outcome.exitCode !== 130 && (outcome.exitCode === 0 || outcome.lines.length > 0)) await record(proof, outcome);
+  else if (keep) console.error(`${proof.name}: nothing was found out, so nothing is recorded.`);
 }
 
 main().catch((error: unknown) => {

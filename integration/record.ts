@@ -21,12 +21,12 @@ export function versionIn(line: string): Record<string, string> | null {
 
 const head = `# Integration
 
-Written by \`npm run integration -- NAME\`, not by hand. Each proof runs the real software: it installs it or says what it needs (the head of \`integration/NAME.sh\` or \`NAME.py\`), prints one line for each thing that holds, and ends with exit code 1 when one does not.
+Written by \`npm run integration -- NAME\`, not by hand. Each proof installs the real software into \`.cache\` and runs it (the head of \`integration/NAME.sh\` says what that needs), prints one line for each thing that holds, and ends with exit code 1 when one does not.
 
 \`\`\`
 npm run integration -- --help
 npm run integration -- llama
-PEERS_PYTHON=venv/bin/python npm run integration -- trl-grpo
+PEERS_PYTHON=venv/bin/python npm run integration -- trl-grpo      with libraries that are there
 \`\`\``;
 
 const minutes = (seconds: number): string => (seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`);

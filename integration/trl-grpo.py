@@ -3,8 +3,7 @@
 The model is the package's reasoner, merged by `export --to merged`; it writes a chain of thought by itself. Between the exported
 reward function, which is left as it is, and the judge stands a server that counts and looks for chains of thought.
 
-Run: npm run build && python integration/trl-grpo.py [--steps 5] [--prompts 2] [--samples 2] [--tokens 96]
-Needs torch, transformers, peft, trl, datasets, and 3 GB of memory. Minutes on a CPU.
+Started by integration/trl-grpo.sh, which installs what it needs.
 """
 import argparse
 import json

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { Config } from '../base/config.js';
 import { inputError } from '../base/errors.js';
+import { serverOf } from '../base/server-settings.js';
 import { specsOf } from '../align/compiled-specs.js';
 import { loadSpec } from '../align/spec/parse.js';
 import { costTable, estimateCost, typical, type CostFacts, type Lengths, type StageCost } from './cost.js';
@@ -102,6 +103,8 @@ they came to measured runs.`,
     .action(async (file: string | undefined, flags: CostFlags) => {
       const config = await loadConfig(file, flags);
       const { prompts, passes, rates, length: lengths, parameters } = flags;
+      if (rates && serverOf(config.generator) === null && serverOf(config.judge) === null)
+        throw inputError('--rates: these settings ask no server; a section `generator` or `judge` names one (docs/SERVERS.md).');
       const facts = {
         ...(await specFacts(config)),
         ...(passes !== undefined && { passes }),

@@ -1,7 +1,11 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseConfig, smokeSettings } from '../base/config.js';
 import { atScale, costAtScale, specFacts } from './cost-command.js';
-import { costTable, estimateCost, measuredDemo, totalMoney, totalSeconds, type CostFacts } from './cost.js';
+import { costTable, estimateCost, totalMoney, totalSeconds, typical, type CostFacts } from './cost.js';
+import { loadConfig } from './settings.js';
 
 const minutes = (settings: object, specTokens = 6000) => {
   const config = parseConfig(settings, 'test');
@@ -38,16 +42,6 @@ describe('the time budget', () => {
 });
 
 describe('the cost model', () => {
-  it('comes near to what each stage of the demo took', async () => {
-    const config = parseConfig({}, 'test');
-    const costs = estimateCost(config, { ...(await specFacts(config)), generate: 68 });
-    for (const [stage, seconds] of Object.entries(measuredDemo)) {
-      const estimate = costs.find((cost) => cost.stage === stage)!.seconds!;
-      expect(estimate / seconds, stage).toBeGreaterThan(0.5);
-      expect(estimate / seconds, stage).toBeLessThan(2);
-    }
-  });
-
   const price = { input: 2, output: 10 };
   const server = { engine: 'openai', baseUrl: 'http://127.0.0.1:1', model: 'm' };
   const served = (over: object = {}) =>
@@ -68,7 +62,7 @@ describe('the cost model', () => {
     expect(generate!.money).toBeCloseTo((generate!.prefilled * 2 + generate!.sampled * 10) / 1e6, 6);
     expect(generate!.seconds).toBeCloseTo(generate!.prefilled / 10_000 + generate!.sampled / 1000, 6);
     // One request a run for every completion that passes the checks.
-    expect(judge!.calls).toBe(Math.round(5600 * 4 * 0.45 * 3));
+    expect(judge!.calls).toBe(Math.round(5600 * 4 * typical.passing * 3));
     expect(at(6800, {}, served({ server: 'llamacpp' })).generate!.calls).toBe(6800 * 4);
   });
 
@@ -85,7 +79,7 @@ describe('the cost model', () => {
   it('knows the judge that gives log-probabilities, and models that reason at length', () => {
     const config = parseConfig({ judge: { ...server, logprobs: true, runs: 1, price } }, 'test');
     const judge = estimateCost(config, { ...facts, generate: 68 }).find(({ stage }) => stage === 'judge')!;
-    expect(judge.calls).toBe(Math.round(56 + 2 * 56 * 3 * 0.45));
+    expect(judge.calls).toBe(Math.round(56 + 2 * 56 * 3 * typical.passing));
     expect(at(100, { lengths: { cot: 400, completion: 600 } }).generate!.sampled).toBe(100 * 4 * 600);
   });
 
@@ -111,5 +105,17 @@ describe('the cost model', () => {
     const { prompts, rl } = atScale(parseConfig({}, 'test'), 6800, 2);
     expect(prompts).toMatchObject({ train: 5600, ordinary: 1200 });
     expect(rl.steps).toBe((6800 * 2) / 4);
+  });
+});
+
+describe('settings for it', () => {
+  it('are those of a run where its run.yaml is given', async () => {
+    const folder = await mkdtemp(path.join(os.tmpdir(), 'deliberate-cost-'));
+    const file = path.join(folder, 'run.yaml');
+    const config = parseConfig({ generate: { samples: 7 } }, 'test');
+    await writeFile(file, JSON.stringify({ schemaVersion: 1, name: 'x', model: 'm', config }));
+    expect((await loadConfig(file, {})).generate.samples).toBe(7);
+    await expect(loadConfig(folder, {})).rejects.toThrow(`${folder}: is a folder. Give the path of a YAML file`);
+    await rm(folder, { recursive: true });
   });
 });

@@ -31,15 +31,17 @@ export async function configOfRun(root: string, file: string | undefined, flags:
   return parseConfig(mergeSettings(stored.config, setsOf(flags)), '--set');
 }
 
-/** What a file of settings says, its paths resolved; not checked. @throws input error naming the file */
-export const readSettings = async (file: string): Promise<unknown> => resolvePaths(await readYaml(file), path.dirname(path.resolve(file)));
+/** What a file of settings says, or the run.yaml of a run, its paths resolved; not checked. @throws input error naming the file */
+export async function readSettings(file: string): Promise<unknown> {
+  const value = (await readYaml(file)) as Record<string, unknown>;
+  const ofRun = value['schemaVersion'] !== undefined && typeof value['config'] === 'object';
+  return resolvePaths(ofRun ? value['config'] : value, path.dirname(path.resolve(file)));
+}
 
 async function readYaml(file: string): Promise<unknown> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw inputError(
-      `${file}: cannot be read (${error.code}). Give the path of a YAML file with settings; \`deliberate config\` prints all of them.`,
-      error,
-    );
+    const what = error.code === 'EISDIR' ? 'is a folder' : `cannot be read (${error.code})`;
+    throw inputError(`${file}: ${what}. Give the path of a YAML file with settings; \`deliberate config\` prints all of them.`, error);
   });
   try {
     return parse(text) ?? {};

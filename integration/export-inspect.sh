@@ -1,0 +1,19 @@
+#!/bin/sh
+# Inspect reads the logs that `deliberate export RUN --to inspect` writes.
+#
+# Run: npm run build && integration/export-inspect.sh [RUN]      RUN: a run that was evaluated; left out, a smoke run is made (3 min)
+# Needs Python 3.10 or later with venv; installs inspect-ai into .cache/inspect (200 MB).
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+home=$root/.cache/inspect
+if ! "$home/bin/python" -c 'import inspect_ai' 2>/dev/null; then
+  python3 -m venv "$home"
+  "$home/bin/pip" install -q inspect-ai==0.3.285 >&2
+fi
+cli=$root/dist/src/cli/main.js
+run=${1:-$root/.cache/inspect/run}
+[ $# -gt 0 ] || node "$cli" run --smoke --out "$run" >&2
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+node "$cli" export "$run" --to inspect --arm sft --out "$logs/inspect" >&2
+"$home/bin/python" "$root/integration/export-inspect.py" "$logs/inspect"
