@@ -15,5 +15,5 @@ run=${1:-$root/.cache/inspect/run}
 [ $# -gt 0 ] || node "$cli" run --smoke --out "$run" >&2
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
-node "$cli" export "$run" --to inspect --arm sft --out "$logs/inspect" >&2
+node "$cli" export "$run" --to inspect --out "$logs/inspect" >&2
 "$home/bin/python" "$root/integration/export-inspect.py" "$logs/inspect"
