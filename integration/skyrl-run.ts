@@ -45,7 +45,7 @@ const settings = (url: string, model: string, { spec, prompts }: { spec: string;
   generate: { samples: 2, layout: 'shared', specParts: 'clauses', specTokens: 220, maxTokens: 96 },
   judge: { runs: 1, readings: 3, maxTokens: 96, kindCheck: false, hint: false },
   // All that has a chain of thought and an answer is trained on.
-  filter: { requiredChecks: ['wellFormed'], threshold: 0 },
+  filter: { requiredChecks: ['wellFormed'], citation: false, threshold: 0 },
   // One record a step: so it makes no difference that SkyRL tx weighs records alike, and the embedded engine tokens.
   // SkyRL tx 0.3.0 does not clip gradients, so neither side does.
   sft: { epochs: 2, batchSize: 1, gradClipNorm: 0, checkpointEvery: 2 },

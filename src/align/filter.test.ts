@@ -30,7 +30,7 @@ const completion = (promptId: string, sample = 0, over: Partial<Completion> = {}
   stopReason: 'stop',
   repaired: 0,
   decision: 'refuse',
-  citations: [],
+  citations: [{ code: 'V9', subject: 'threats', quote: 'Do not write threats.' }],
   checks: good,
   ...over,
 });
@@ -174,6 +174,21 @@ describe('againstHint', () => {
     for (const over of [{ filter: { hintAgreement: false } }, { judge: { hint: false } }, { judge: { kindCheck: false } }]) {
       expect(againstHint(comply, refusal, config(over))).toBe(false);
     }
+  });
+});
+
+describe('citations', () => {
+  const given = [prompt('a'), prompt('b', 'none'), prompt('c', 'none', ['ordinary'])];
+  const uncited = given.map(({ id }) => completion(id, 0, { citations: [], decision: 'comply' }));
+  const kept = (citation: boolean) =>
+    filterCompletions(given, uncited, [judged('a-0', 0.9), judged('b-0', 0.9)], settings({ citation }), 0);
+
+  it('are asked for where the prompt has a category', () => {
+    expect(kept(true).records.map(({ promptId }) => promptId)).toEqual(['b', 'c']);
+    expect(kept(true).funnel.find(({ title }) => title === 'Checks hold')).toMatchObject({ count: 2, note: 'nothing is cited in 1' });
+  });
+  it('are not asked for where the settings say so', () => {
+    expect(kept(false).records.map(({ promptId }) => promptId)).toEqual(['a', 'b', 'c']);
   });
 });
 

@@ -24,6 +24,13 @@ export const failedChecks = (checks: Checks, required: readonly (keyof Checks)[]
   required.filter((name) => (name === 'leaksSpec' ? checks[name] : checks[name] === false));
 
 /**
+ * Whether nothing is cited where a policy has something to say. Generation asks for the excerpts that decide (paper, Fig. 5), and a CoT
+ * that names none teaches the policy model to recall none: small models say that first anyway.
+ */
+export const lacksCitation = (prompt: Prompt, { citations }: Pick<Completion, 'citations'>, { citation }: Config['filter']): boolean =>
+  citation && categoryOf(prompt) !== 'none' && citations.length === 0;
+
+/**
  * Whether an answer is of another kind than the prompt's hint where the judge's reading must agree with the hint and the answer with
  * the reading: it scores 0 if the judge agrees and is left out if not, so no judge need be asked.
  */
@@ -62,7 +69,15 @@ export function filterCompletions(
   const wellFormed = completions.filter(
     (completion): completion is Completion & { cot: string } => completion.checks.wellFormed && completion.cot !== null,
   );
-  const sound = wellFormed.filter(({ checks }) => failedChecks(checks, settings.requiredChecks).length === 0);
+  const uncited = new Set(
+    wellFormed.filter((completion) => {
+      const prompt = promptOf.get(completion.promptId);
+      return prompt !== undefined && lacksCitation(prompt, completion, settings);
+    }),
+  );
+  const sound = wellFormed.filter(
+    (completion) => failedChecks(completion.checks, settings.requiredChecks).length === 0 && !uncited.has(completion),
+  );
   const scored = sound.flatMap((completion): Candidate[] => {
     const prompt = promptOf.get(completion.promptId);
     if (prompt === undefined) return [];
@@ -94,7 +109,7 @@ export function filterCompletions(
       { title: 'Prompts asked', count: new Set(completions.map(({ promptId }) => promptId)).size },
       { title: 'Completions', count: completions.length },
       { title: 'Well-formed', count: wellFormed.length, note: 'closed CoT, answer not empty, not cut off' },
-      { title: 'Checks hold', count: sound.length, note: failureCounts(wellFormed, settings.requiredChecks) },
+      { title: 'Checks hold', count: sound.length, note: failureCounts(wellFormed, settings.requiredChecks, uncited.size) },
       {
         title: 'Scored',
         count: scored.length,
@@ -111,11 +126,15 @@ export function filterCompletions(
   };
 }
 
-const failureCounts = (completions: readonly Completion[], required: readonly (keyof Checks)[]): string =>
-  required
-    .map((name) => [name, completions.filter(({ checks }) => failedChecks(checks, [name]).length > 0).length] as const)
+const failureCounts = (completions: readonly Completion[], required: readonly (keyof Checks)[], uncited: number): string =>
+  [
+    ...required.map(
+      (name) => [`${name} fails`, completions.filter(({ checks }) => failedChecks(checks, [name]).length > 0).length] as const,
+    ),
+    ['nothing is cited in', uncited] as const,
+  ]
     .filter(([, count]) => count > 0)
-    .map(([name, count]) => `${name} fails ${count}`)
+    .map(([what, count]) => `${what} ${count}`)
     .join(', ') || 'nothing fails';
 
 /** Best first; among equals a hash decides, so that nothing of the order of work shows. */

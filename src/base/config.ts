@@ -93,6 +93,10 @@ const Filter = z.strictObject({
     .array(z.enum(checkNames))
     .default(['wellFormed', 'citedClauseExists', 'quoteOccurs', 'rulingMatchesDecision', 'answerMatchesDecision', 'leaksSpec'])
     .describe('Mechanical checks that a completion must pass (leaksSpec: must not leak). What fails them is not judged'),
+  citation: z
+    .boolean()
+    .default(true)
+    .describe('Completions for prompts of a category must cite a clause; without one they are neither judged nor trained on'),
   threshold: share(
     0.2,
     'Lowest score that is kept. A small judge that grades unsurely gives .3 to .7 to what agrees with its reading, 0 to what does not',
