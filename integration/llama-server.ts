@@ -104,7 +104,7 @@ const settings = (url: string) => {
     generator: server,
     judge: { ...server, runs: 1, readings: 2, maxTokens: 96, logprobs: true, kindCheck: false },
     // All that has a chain of thought and an answer is judged: the judge is to be seen at work.
-    filter: { requiredChecks: ['wellFormed'] },
+    filter: { requiredChecks: ['wellFormed'], citation: false },
   };
 };
 
