@@ -267,7 +267,8 @@ function throwInsteadOfExit(command: Command): void {
 export async function main(argv: readonly string[]): Promise<number> {
   const controller = new AbortController();
   const stop = () => {
-    if (controller.signal.aborted) process.exit(interrupted);
+    // Nothing of Node's is waited for: it would end the engine's thread within a kernel call, which aborts with a trace.
+    if (controller.signal.aborted) process.kill(process.pid, 'SIGKILL');
     console.error('\nStopping … (Ctrl-C again to stop at once)');
     controller.abort();
   };

@@ -1,4 +1,5 @@
 /** The embedded engine: a Llama-family model in a worker thread of this process, trained and sampled on the CPU. */
+import { once } from 'node:events';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { DeliberateError, dependencyError, inputError } from '../../base/errors.js';
@@ -11,7 +12,15 @@ import { resolveModel } from '../../lm/models.js';
 import { cutAtStop, TextStream } from '../../lm/text-stream.js';
 import type { LossFunction } from '../../lm/types.js';
 import type { AdamParams, ChatModel, ChatRequest, Datum, ForwardBackwardResult, SamplingParams, Trainer } from '../types.js';
-import { type CallName, type Calls, type EngineSettings, policyAdapter, type ReplyMessage, type TokenMessage } from './protocol.js';
+import {
+  type CallMessage,
+  type CallName,
+  type Calls,
+  type EngineSettings,
+  policyAdapter,
+  type ReplyMessage,
+  type TokenMessage,
+} from './protocol.js';
 
 export interface EmbeddedOptions {
   /** Name, checkpoint folder or GGUF file. */
@@ -41,10 +50,14 @@ interface Waiter {
   onToken?: OnToken | undefined;
 }
 
+/** Longest wait for a kernel call to end, ms: a pass over a large batch takes seconds. */
+const closeMs = 120_000;
+
 class WorkerClient {
   private readonly waiting = new Map<number, Waiter>();
   private nextId = 0;
   private closed = false;
+  private ended = false;
 
   constructor(private readonly worker: Worker) {
     worker.on('message', (reply: ReplyMessage | TokenMessage) => {
@@ -69,6 +82,7 @@ class WorkerClient {
     };
     worker.on('error', fail);
     worker.on('exit', (code) => {
+      this.ended = true;
       if (!this.closed) fail(`exit code ${code}`);
     });
     worker.unref();
@@ -104,9 +118,16 @@ class WorkerClient {
     });
   }
 
+  /** The thread ends by itself between two kernel calls: to terminate it within one ends the whole process (Napi::Error). */
   async close(): Promise<void> {
     this.closed = true;
-    await this.worker.terminate();
+    if (this.ended) return;
+    const gone = once(this.worker, 'exit');
+    this.worker.ref();
+    this.worker.postMessage({ id: -1, call: 'close', argument: null } satisfies CallMessage);
+    const late = setTimeout(() => void this.worker.terminate(), closeMs);
+    await gone;
+    clearTimeout(late);
   }
 }
 

@@ -47,7 +47,7 @@ export type CallName = keyof Calls;
 
 export interface CallMessage {
   id: number;
-  call: CallName | 'abort';
+  call: CallName | 'abort' | 'close';
   argument: unknown;
 }
 

@@ -1,6 +1,9 @@
 /** The demo's real model through the whole engine, against transformers and PEFT (scripts/reference/real_model.py). */
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../base/package-root.js';
 import type { Message } from '../../base/records.js';
@@ -94,4 +97,29 @@ describe.skipIf(missing !== null)(`${defaultModel}, as transformers and PEFT com
     expect(gaps.length).toBeGreaterThan(40);
     expect(Math.max(...gaps)).toBeLessThan(1e-3);
   }, 60_000);
+});
+
+describe.skipIf(missing !== null)('closing', () => {
+  it.each(['sample', 'train'])(
+    'in the middle of a kernel call ends the thread and not the process: %s',
+    async (work) => {
+      const engine = pathToFileURL(path.join(packageRoot, 'dist', 'src', 'engines', 'embedded', 'index.js')).href;
+      const program = `(async () => {
+      const { createEmbeddedEngine } = await import(${JSON.stringify(engine)});
+      const engine = await createEmbeddedEngine({ model: ${JSON.stringify(defaultModel)}, memoryGb: 4 });
+      const tokens = Array.from({ length: 64 }, (_, i) => 100 + i);
+      const datum = { tokens: tokens.slice(0, -1), targets: tokens.slice(1), weights: tokens.slice(1).map(() => 1) };
+      const started = ${JSON.stringify(work)} === 'sample'
+        ? engine.sample({ promptTokens: tokens, n: 32, params: { maxTokens: 500, temperature: 1 } })
+        : engine.forwardBackward(Array.from({ length: 64 }, () => datum), 'cross_entropy');
+      started.catch(() => undefined);
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+      await engine.close();
+      console.log('closed');
+    })()`;
+      const { stdout } = await promisify(execFile)(process.execPath, ['-e', program]);
+      expect(stdout).toBe('closed\n');
+    },
+    120_000,
+  );
 });
