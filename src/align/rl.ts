@@ -240,7 +240,7 @@ function measure(all: readonly Sampled[]) {
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
   const rewards = (ordinary: boolean) =>
     all.flatMap(({ rollout, prompt }) => (rollout.reward === null || isOrdinary(prompt) !== ordinary ? [] : [rollout.reward]));
-  const answered = all.filter(({ rollout }) => rollout.outcome === 'judged' || rollout.outcome === 'unscored');
+  const answered = all.filter(({ rollout }) => ['judged', 'ruled', 'unscored'].includes(rollout.outcome));
   return {
     reward: mean([...rewards(false), ...rewards(true)]),
     policyReward: mean(rewards(false)),

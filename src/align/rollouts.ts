@@ -6,7 +6,7 @@ import type { SampledSequence, Trainer } from '../engines/types.js';
 import { splitCot } from '../lm/split-cot.js';
 import type { Judge } from './judge.js';
 import type { OwnParts, OwnReward } from './own.js';
-import { helpfulReward, lowestReward, policyReward } from './reward.js';
+import { type AnswerJudge, helpfulReward, lowestReward, policyReward } from './reward.js';
 import { categoryOf, isOrdinary, seedFrom } from './stage.js';
 
 export const Rollout = z.strictObject({
@@ -16,8 +16,8 @@ export const Rollout = z.strictObject({
   sample: z.int(),
   cot: z.string().nullable(),
   answer: z.string(),
-  /** judged; truncated and unscored have no reward and are masked; malformed has the lowest. */
-  outcome: z.enum(['judged', 'malformed', 'truncated', 'unscored']),
+  /** judged; ruled: rewarded without a judge; truncated and unscored have no reward and are masked; malformed has the lowest. */
+  outcome: z.enum(['judged', 'ruled', 'malformed', 'truncated', 'unscored']),
   reward: z.number().nullable(),
   advantage: z.number().nullable(),
   tokens: z.int(),
@@ -97,13 +97,20 @@ async function reward(
   if (malformed || cot === null || cot === '' || answer === '')
     return { ...common, outcome: 'malformed', reward: lowestReward, judgeRequest: null };
   const judgeRequest: JudgeRequest = { messages: prompt.messages, answer, category: categoryOf(prompt) };
-  const usual = () => (isOrdinary(prompt) ? helpfulReward : policyReward)(judge, judgeRequest, judgeRuns);
+  let asked = false;
+  const watched: AnswerJudge = {
+    judgeAnswer: (request, runs) => {
+      asked = true;
+      return judge.judgeAnswer(request, runs);
+    },
+  };
+  const usual = () => (isOrdinary(prompt) ? helpfulReward : policyReward)(watched, judgeRequest, judgeRuns);
   const score = own?.reward === undefined ? await usual() : await ownReward(own.reward, judgeRequest, usual);
   return {
     ...common,
-    outcome: score === null ? 'unscored' : 'judged',
+    outcome: score === null ? 'unscored' : asked ? 'judged' : 'ruled',
     reward: score,
-    judgeRequest: { ...judgeRequest, messages: prompt.messages },
+    judgeRequest: asked ? { ...judgeRequest, messages: prompt.messages } : null,
   };
 }
 

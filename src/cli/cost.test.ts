@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseConfig, smokeSettings } from '../base/config.js';
-import { atScale, costAtScale, specFacts } from './cost-command.js';
+import { atScale, costAtScale } from './cost-command.js';
 import { costTable, estimateCost, totalMoney, totalSeconds, typical, type CostFacts } from './cost.js';
 import { loadConfig } from './settings.js';
 

@@ -10,6 +10,7 @@ import { renderCategory, renderOverview } from '../align/spec/render.js';
 import { openCheckpoint } from '../lm/checkpoint.js';
 import { defaultModel, listModels } from '../lm/models.js';
 import { createTokenizer } from '../lm/tokenizer.js';
+import { printable } from './terminal.js';
 
 export const defaultSpec = path.join(packageRoot, 'spec');
 
@@ -29,7 +30,8 @@ async function tokenCounter(): Promise<(text: string) => number> {
 /** Prints the findings. @throws input error when there is an error among them */
 export async function specLint(folder: string, { maxTokens }: { maxTokens: number }): Promise<void> {
   const findings = await lintFolder(folder, { countTokens: await tokenCounter(), maxTokens });
-  for (const finding of findings) console.log(`${finding.severity === 'error' ? 'error  ' : 'warning'}  ${formatFinding(finding)}`);
+  for (const finding of findings)
+    console.log(printable(`${finding.severity === 'error' ? 'error  ' : 'warning'}  ${formatFinding(finding)}`));
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   if (errors > 0) throw inputError(`${folder}: ${errors} ${errors === 1 ? 'error' : 'errors'} in the specification, listed above.`);
   console.log(
@@ -42,11 +44,11 @@ export async function specShow(
   { category, maxTokens, parts }: { category?: string; maxTokens: number; parts: SpecParts },
 ): Promise<void> {
   const spec = await loadSpec(folder);
-  console.log(
-    category === undefined ? renderOverview(spec) : renderCategory(spec, category, { maxTokens, parts, countTokens: await tokenCounter() }),
-  );
+  const text =
+    category === undefined ? renderOverview(spec) : renderCategory(spec, category, { maxTokens, parts, countTokens: await tokenCounter() });
+  console.log(printable(text));
 }
 
 export async function specDiff(before: string, after: string): Promise<void> {
-  console.log(formatDiff(diffSpecs(await loadSpec(before), await loadSpec(after))));
+  console.log(printable(formatDiff(diffSpecs(await loadSpec(before), await loadSpec(after)))));
 }

@@ -1,11 +1,8 @@
-/**
- * Renders chat templates, which come with downloaded models and are not trusted, in a process of its own with a
- * deadline and little memory. A worker thread would not do: when one allocates too fast, Node ends the whole process.
- */
-import { execFile } from 'node:child_process';
+/** Renders chat templates, which come with downloaded models and are not trusted, in a process of their own. */
 import { createRequire } from 'node:module';
 import { inputError } from '../base/errors.js';
 import type { Message } from '../base/records.js';
+import { runUntrusted } from './untrusted-process.js';
 
 export interface RenderJob {
   messages: readonly Message[];
@@ -16,18 +13,18 @@ export interface RenderJob {
 export type Rendering = { text: string } | { refused: string };
 
 /**
- * The child's program, a constant of ours: as text, because it must run from TypeScript sources and from the build alike.
  * The template itself is interpreted by @huggingface/jinja, which gives it no way to the host.
  * The date is fixed (26 July 2024, what Llama's templates fall back to), so that a run started today can go on tomorrow.
  */
 const program = `
-const { jinja, template: source, jobs, variables } = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
+const { jinja, template: source, jobs, variables } = input;
 const Today = Date;
 globalThis.Date = class extends Today {
   constructor(...parts) { super(...(parts.length ? parts : [2024, 6, 26])); }
 };
 const reply = (value) => process.stdout.write(JSON.stringify(value));
 const { Template } = require(jinja);
+begin();
 let template;
 try {
   template = new Template(source);
@@ -46,7 +43,6 @@ if (template) reply(jobs.map(({ messages, addGenerationPrompt }) => {
 /** The longest templates known have a tenth of it. */
 export const mostTemplateCharacters = 1 << 20;
 const memoryMegabytes = 96;
-const outputBytes = 1 << 26;
 
 /** @throws input error when the template is malformed, takes longer than `deadline` milliseconds or too much memory */
 export async function renderTemplate(
@@ -59,30 +55,10 @@ export async function renderTemplate(
   const plainer = "Use a model with a plain template, or put a plain chat_template.jinja into the model's folder.";
   if (template.length > mostTemplateCharacters)
     throw inputError(`the model's chat template has ${template.length} characters, more than ${mostTemplateCharacters}. ${plainer}`);
-  const output = await new Promise<string>((resolve, reject) => {
-    const child = execFile(
-      process.execPath,
-      [`--max-old-space-size=${memoryMegabytes}`, '--eval', program],
-      // No variable of ours reaches the child; Windows cannot start programs without this one.
-      {
-        env: process.platform === 'win32' ? { SystemRoot: process.env['SystemRoot'] } : {},
-        timeout: deadline,
-        killSignal: 'SIGKILL',
-        maxBuffer: outputBytes,
-        windowsHide: true,
-      },
-      (error, stdout) => {
-        if (!error) resolve(stdout);
-        else if (error.killed && typeof error.code !== 'string')
-          reject(inputError(`the model's chat template did not finish within ${deadline / 1000} s. ${plainer}`));
-        else reject(inputError(`the model's chat template used too much memory or failed (${error.code ?? error.signal}). ${plainer}`));
-      },
-    );
-    // A child that died early closes its end; its exit tells why.
-    child.stdin?.on('error', () => {});
-    child.stdin?.end(JSON.stringify({ jinja, template, jobs, variables }));
-  });
-  const reply = JSON.parse(output) as Rendering[] | { malformed: string };
+  const outcome = await runUntrusted(program, { jinja, template, jobs, variables }, { deadline, memoryMegabytes });
+  if ('late' in outcome) throw inputError(`the model's chat template did not finish within ${deadline / 1000} s. ${plainer}`);
+  if ('failed' in outcome) throw inputError(`the model's chat template used too much memory or failed (${outcome.failed}). ${plainer}`);
+  const reply = JSON.parse(outcome.output) as Rendering[] | { malformed: string };
   if (Array.isArray(reply)) return reply;
   throw inputError(`the model's chat template cannot be used: ${reply.malformed}. ${plainer}`);
 }

@@ -2,9 +2,9 @@
  * A tokenizer.json brings regular expressions of its own, and one of them can take years on a line of spaces. Those that are
  * not known are tried in a process of their own with a deadline, before any text of a run meets them.
  */
-import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { inputError } from '../base/errors.js';
+import { runUntrusted } from './untrusted-process.js';
 
 interface Steps {
   normalizer: unknown;
@@ -14,13 +14,14 @@ interface Steps {
 
 /** The child's program: the library's own normalizer, pre-tokenizer and decoder over an empty vocabulary. */
 const program = `
-const { library, steps } = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
+const { library, steps } = input;
 const { Tokenizer } = require(library);
 const model = { type: 'BPE', vocab: { a: 0 }, merges: [], unk_token: null };
 let tokenizer;
 try {
   tokenizer = new Tokenizer({ added_tokens: [], post_processor: null, model, ...steps }, {});
 } catch {}
+begin();
 const length = 3000;
 const runs = [' ', '\\n', '\\t', 'a', 'A', '1', "'", '.', '-', '_', '<', 'é', '漢', ' a', 'a ', 'a1', "a'", '\\r\\n', '. ', 'aA'];
 for (const run of runs) for (const end of ['', '!', '\\u0000', 'a']) {
@@ -43,32 +44,12 @@ export async function checkPatterns({ normalizer, pre_tokenizer, decoder }: Step
   }
   if (!steps.includes('"Regex"')) return;
   const library = createRequire(import.meta.url).resolve('@huggingface/tokenizers');
-  await new Promise<void>((resolve, reject) => {
-    const child = execFile(
-      process.execPath,
-      ['--max-old-space-size=256', '--eval', program],
-      {
-        // As for chat templates: no variable of ours reaches the child.
-        env: process.platform === 'win32' ? { SystemRoot: process.env['SystemRoot'] } : {},
-        timeout: deadline,
-        killSignal: 'SIGKILL',
-        windowsHide: true,
-      },
-      (error) => {
-        if (!error) resolve();
-        else if (error.killed && typeof error.code !== 'string')
-          reject(
-            inputError(
-              `${path}: its regular expressions take more than ${deadline / 1000} s on ordinary lines. The file is hostile or damaged; get it from its source again.`,
-            ),
-          );
-        else
-          reject(
-            inputError(`${path}: its regular expressions cannot be tried (${error.code ?? error.signal}). The file is hostile or damaged.`),
-          );
-      },
+  const input = { library, steps: JSON.parse(steps) as unknown };
+  const outcome = await runUntrusted(program, input, { deadline, memoryMegabytes: 256 });
+  if ('late' in outcome)
+    throw inputError(
+      `${path}: its regular expressions take more than ${deadline / 1000} s on ordinary lines. The file is hostile or damaged; get it from its source again.`,
     );
-    child.stdin?.on('error', () => undefined);
-    child.stdin?.end(JSON.stringify({ library, steps: JSON.parse(steps) as unknown }));
-  });
+  if ('failed' in outcome)
+    throw inputError(`${path}: its regular expressions cannot be tried (${outcome.failed}). The file is hostile or damaged.`);
 }

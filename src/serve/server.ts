@@ -90,7 +90,9 @@ export function createServer(options: ServerOptions): Server {
   });
   app.setErrorHandler((error, request, reply) => {
     const answer = apiErrorOf(error);
-    if (answer.status >= 500 && !forced.signal.aborted) onFailure(error, routeOf(request));
+    // Who hung up meanwhile broke nothing.
+    const left = reply.raw.destroyed && !reply.raw.writableFinished;
+    if (answer.status >= 500 && !forced.signal.aborted && !left) onFailure(error, routeOf(request));
     return reply.code(answer.status).send(answer.body);
   });
   app.setNotFoundHandler((request, reply) => {

@@ -24,6 +24,15 @@ export interface Stage {
 const Funnel = z.array(z.object({ title: z.string(), count: z.int(), note: z.string().default('') }));
 const Training = z.object({ step: z.int(), done: z.boolean() });
 
+/** What is left out before judging, as far as a query can tell (src/align/filter.ts: lacksCitation, againstHint). */
+const unjudged = (config: Config | null): string =>
+  [
+    config?.filter.citation && `and (len(r.codes) > 0 or r.category = 'none')`,
+    config?.judge.hint && config.judge.kindCheck && config.filter.hintAgreement && 'and coalesce(r.kind = r.ideal, true)',
+  ]
+    .filter(Boolean)
+    .join(' ');
+
 export async function overview(store: RunStore) {
   const paths = new RunPaths(store.root);
   const stored = await readRunFile(paths).catch(() => null);
@@ -34,7 +43,7 @@ export async function overview(store: RunStore) {
       (select count(*) from prompts where split = 'train' and not list_contains(tags, 'ordinary'))::INTEGER as policy,
       (select count(*) from raw_completions)::INTEGER as completions, (select count(*) from judged)::INTEGER as judged,
       (select count(*) from records where source = 'generate' and state = 'unscored')::INTEGER as unscored,
-      (select count(*) from records r join prompts p on p.id = r.promptId where source = 'generate' and len(faults) = 0 and not list_contains(p.tags, 'ordinary'))::INTEGER as due,
+      (select count(*) from records r join prompts p on p.id = r.promptId where source = 'generate' and len(faults) = 0 and not list_contains(p.tags, 'ordinary') ${unjudged(config)})::INTEGER as due,
       (select count(*) from raw_sft)::INTEGER as sft, (select count(*) from raw_rollouts)::INTEGER as rollouts`),
     store.rows(`select source, arm, count(*)::INTEGER as count from records group by source, arm order by source, arm`),
     readCharts(store.root),
@@ -102,7 +111,8 @@ async function stagesOf(store: RunStore, paths: RunPaths, config: Config | null,
       'judge',
       n('unscored') > 0 ? `completions judged, ${n('unscored')} unscored` : 'completions judged',
       n('judged'),
-      n('due'),
+      // Once the filter has been there, all that was due is judged.
+      filtered ? n('judged') : Math.max(n('due'), n('judged')),
       filtered || (n('due') > 0 && n('judged') >= n('due')),
     ),
     stage('filter', 'records kept for SFT', n('sft'), null, filtered),
