@@ -14,7 +14,7 @@ export const measuredRuns: readonly MeasuredRun[] = [
     settings: {
       prompts: { train: 300, ordinary: 40 },
       judge: { runs: 1 },
-      filter: { perPrompt: 1 },
+      filter: { perPrompt: 1, citation: false },
       sft: { epochs: 4 },
       rl: { steps: 0 },
       eval: { plain: 24, jailbroken: 6, techniques: 8 },
