@@ -20,15 +20,19 @@ export interface Filtered {
 }
 
 /** Required checks that a completion fails. Null means that there was nothing to check: no failure. */
-export const failedChecks = (checks: Checks, required: readonly (keyof Checks)[]): (keyof Checks)[] =>
+const failedChecks = (checks: Checks, required: readonly (keyof Checks)[]): (keyof Checks)[] =>
   required.filter((name) => (name === 'leaksSpec' ? checks[name] : checks[name] === false));
 
 /**
  * Whether nothing is cited where a policy has something to say. Generation asks for the excerpts that decide (paper, Fig. 5), and a CoT
  * that names none teaches the policy model to recall none: small models say that first anyway.
  */
-export const lacksCitation = (prompt: Prompt, { citations }: Pick<Completion, 'citations'>, { citation }: Config['filter']): boolean =>
-  citation && categoryOf(prompt) !== 'none' && citations.length === 0;
+const lacksCitation = (prompt: Prompt | undefined, { citations }: Completion, { citation }: Config['filter']): boolean =>
+  citation && prompt !== undefined && categoryOf(prompt) !== 'none' && citations.length === 0;
+
+/** What fails any of these is neither judged nor trained on. */
+export const passesChecks = (prompt: Prompt | undefined, completion: Completion, settings: Config['filter']): boolean =>
+  failedChecks(completion.checks, settings.requiredChecks).length === 0 && !lacksCitation(prompt, completion, settings);
 
 /**
  * Whether an answer is of another kind than the prompt's hint where the judge's reading must agree with the hint and the answer with
@@ -69,15 +73,8 @@ export function filterCompletions(
   const wellFormed = completions.filter(
     (completion): completion is Completion & { cot: string } => completion.checks.wellFormed && completion.cot !== null,
   );
-  const uncited = new Set(
-    wellFormed.filter((completion) => {
-      const prompt = promptOf.get(completion.promptId);
-      return prompt !== undefined && lacksCitation(prompt, completion, settings);
-    }),
-  );
-  const sound = wellFormed.filter(
-    (completion) => failedChecks(completion.checks, settings.requiredChecks).length === 0 && !uncited.has(completion),
-  );
+  const uncited = wellFormed.filter((completion) => lacksCitation(promptOf.get(completion.promptId), completion, settings));
+  const sound = wellFormed.filter((completion) => passesChecks(promptOf.get(completion.promptId), completion, settings));
   const scored = sound.flatMap((completion): Candidate[] => {
     const prompt = promptOf.get(completion.promptId);
     if (prompt === undefined) return [];
@@ -109,7 +106,7 @@ export function filterCompletions(
       { title: 'Prompts asked', count: new Set(completions.map(({ promptId }) => promptId)).size },
       { title: 'Completions', count: completions.length },
       { title: 'Well-formed', count: wellFormed.length, note: 'closed CoT, answer not empty, not cut off' },
-      { title: 'Checks hold', count: sound.length, note: failureCounts(wellFormed, settings.requiredChecks, uncited.size) },
+      { title: 'Checks hold', count: sound.length, note: failureCounts(wellFormed, settings.requiredChecks, uncited.length) },
       {
         title: 'Scored',
         count: scored.length,

@@ -5,7 +5,7 @@ import { inputError } from '../base/errors.js';
 import { contentId, Judgement, JudgeRun, type Completion, type JudgeRequest, type Prompt } from '../base/records.js';
 import { withoutServer } from '../base/server-settings.js';
 import { digestsFor, modelFor } from '../engines/workbench.js';
-import { againstHint, failedChecks, lacksCitation } from './filter.js';
+import { againstHint, passesChecks } from './filter.js';
 import { GradeJudge } from './judge-by-grades.js';
 import { JsonJudge } from './judge-by-json.js';
 import type { JudgeForm, JudgeOptions, JudgeSubject } from './judge-form.js';
@@ -73,8 +73,8 @@ export async function judge(context: StageContext, prompts: readonly Prompt[], c
   const due = completions.flatMap((completion) => {
     const prompt = promptOf.get(completion.promptId);
     if (prompt === undefined || isOrdinary(prompt) || completion.cot === null) return [];
-    if (!completion.checks.wellFormed || failedChecks(completion.checks, config.filter.requiredChecks).length > 0) return [];
-    if (lacksCitation(prompt, completion, config.filter) || againstHint(prompt, completion, config)) return [];
+    if (!completion.checks.wellFormed || !passesChecks(prompt, completion, config.filter)) return [];
+    if (againstHint(prompt, completion, config)) return [];
     const id = contentId(
       'judgement',
       completion.id,

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseConfig, smokeSettings } from '../base/config.js';
 import { atScale, costAtScale } from './cost-command.js';
-import { costTable, estimateCost, totalMoney, totalSeconds, typical, type CostFacts } from './cost.js';
+import { costTable, estimateCost, totalMoney, totalSeconds, type CostFacts } from './cost.js';
 import { loadConfig } from './settings.js';
 
 const minutes = (settings: object, specTokens = 6000) => {
@@ -62,7 +62,7 @@ describe('the cost model', () => {
     expect(generate!.money).toBeCloseTo((generate!.prefilled * 2 + generate!.sampled * 10) / 1e6, 6);
     expect(generate!.seconds).toBeCloseTo(generate!.prefilled / 10_000 + generate!.sampled / 1000, 6);
     // One request a run for every completion that passes the checks.
-    expect(judge!.calls).toBe(Math.round(5600 * 4 * typical.passing * 3));
+    expect(judge!.calls).toBe(Math.round(5600 * 4 * 0.28 * 3));
     expect(at(6800, {}, served({ server: 'llamacpp' })).generate!.calls).toBe(6800 * 4);
   });
 
@@ -79,7 +79,7 @@ describe('the cost model', () => {
   it('knows the judge that gives log-probabilities, and models that reason at length', () => {
     const config = parseConfig({ judge: { ...server, logprobs: true, runs: 1, price } }, 'test');
     const judge = estimateCost(config, { ...facts, generate: 68 }).find(({ stage }) => stage === 'judge')!;
-    expect(judge.calls).toBe(Math.round(56 + 2 * 56 * 3 * typical.passing));
+    expect(judge.calls).toBe(Math.round(56 + 2 * 56 * 3 * 0.28));
     expect(at(100, { lengths: { cot: 400, completion: 600 } }).generate!.sampled).toBe(100 * 4 * 600);
   });
 

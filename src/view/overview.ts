@@ -24,7 +24,7 @@ export interface Stage {
 const Funnel = z.array(z.object({ title: z.string(), count: z.int(), note: z.string().default('') }));
 const Training = z.object({ step: z.int(), done: z.boolean() });
 
-/** What is left out before judging, as far as a query can tell (src/align/filter.ts: lacksCitation, againstHint). */
+/** What is left out before judging, as far as a query can tell (src/align/filter.ts: passesChecks, againstHint). */
 const unjudged = (config: Config | null): string =>
   [
     config?.filter.citation && `and (len(r.codes) > 0 or r.category = 'none')`,

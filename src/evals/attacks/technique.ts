@@ -34,8 +34,7 @@ export interface ModelTechnique {
 
 export type Attack = { text: string } | { failed: string };
 
-/** How often the attacker is asked before an attack counts as failed. */
-export const attempts = 3;
+const attempts = 3;
 
 const Written = z.object({ message: z.string().min(1) });
 const writtenSchema = {
@@ -73,23 +72,29 @@ export async function writeMessage(task: string, { attacker, seed, maxTokens }: 
   return responseKind(text) === 'refuse' ? { failed: 'the attacker declined' } : { text };
 }
 
+/** Has a message written until an attack can be made of it. */
+export async function writeUntil(task: string, context: AttackContext, make: (text: string) => Attack | Promise<Attack>): Promise<Attack> {
+  let failed = '';
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const written = await writeMessage(task, context, attempt);
+    const attack = 'text' in written ? await make(written.text) : written;
+    if ('text' in attack) return attack;
+    ({ failed } = attack);
+  }
+  return { failed };
+}
+
 /** Writes until a message differs from the request and still asks for it. */
-export async function writeUntilKept(
+export const writeUntilKept = (
   request: string,
   task: string,
   context: AttackContext,
   keeps: (request: string, text: string, context: AttackContext) => Promise<boolean> = asksForTheSame,
-): Promise<Attack> {
-  let failed = '';
-  for (let attempt = 0; attempt < attempts; attempt++) {
-    const written = await writeMessage(task, context, attempt);
-    if ('failed' in written) ({ failed } = written);
-    else if (sameText(written.text, request)) failed = 'the attacker gave the request back unchanged';
-    else if (await keeps(request, written.text, context)) return written;
-    else failed = 'what the attacker wrote asks for something else';
-  }
-  return { failed };
-}
+): Promise<Attack> =>
+  writeUntil(task, context, async (text) => {
+    if (sameText(text, request)) return { failed: 'the attacker gave the request back unchanged' };
+    return (await keeps(request, text, context)) ? { text } : { failed: 'what the attacker wrote asks for something else' };
+  });
 
 const normal = (text: string): string => words(text).join(' ');
 const sameText = (a: string, b: string): boolean => normal(a) === normal(b);
