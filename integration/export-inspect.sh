@@ -6,10 +6,8 @@
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 home=$root/.cache/inspect
-if ! "$home/bin/python" -c 'import inspect_ai' 2>/dev/null; then
-  python3 -m venv "$home"
-  "$home/bin/pip" install -q inspect-ai==0.3.285 >&2
-fi
+. "$root/integration/python_install.sh"
+install_python "$home" inspect_ai inspect-ai==0.3.285
 cli=$root/dist/src/cli/main.js
 run=${1:-$root/.cache/inspect/run}
 [ $# -gt 0 ] || node "$cli" run --smoke --out "$run" >&2

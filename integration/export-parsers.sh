@@ -6,10 +6,8 @@
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 home=${1:-$root/.cache/parsers}
-if ! "$home/bin/python" -c 'import hydra' 2>/dev/null; then
-  python3 -m venv "$home"
-  "$home/bin/pip" install -q hydra-core==1.3.8 >&2
-fi
+. "$root/integration/python_install.sh"
+install_python "$home" hydra hydra-core==1.3.8
 for package in openrlhf==0.11.2 verl==0.9.1; do
   name=${package%%==*}
   if [ ! -d "$home/$name" ]; then

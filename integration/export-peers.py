@@ -1,9 +1,9 @@
-"""transformers, PEFT and gguf load what `deliberate export` writes of tiny models, and say what was frozen in fixtures/.
+"""transformers, PEFT and gguf load what `deliberate export` writes, and say the same as our engine, of tiny models and of SmolLM2-135M.
 
 The frozen greedy tokens are those of base and adapter (scripts/reference), and our own engine says them too
 (src/lm/reference.test.ts), so equal here means equal everywhere.
 
-Started by integration/export-peers.sh, which installs what it needs.
+Run: npm run integration -- export-peers      installs what it needs (with_peers.sh). Two minutes on a CPU.
 """
 import argparse
 import json

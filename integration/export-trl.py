@@ -3,7 +3,7 @@
 A tiny model, and a judge that answers in the service's protocol, likes varied answers, and refuses a request in which anything
 of a chain of thought is left. (With the real judge: `deliberate serve RUN --judge`.)
 
-Started by integration/export-trl.sh, which installs what it needs.
+Run: npm run integration -- export-trl      installs what it needs (with_peers.sh). A minute on a CPU.
 """
 import argparse
 import json

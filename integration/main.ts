@@ -24,7 +24,7 @@ interface Proof {
   text: string;
 }
 
-/** A `.sh` stands for the program that it starts; names with an underscore are shared parts. */
+/** A `.sh` stands for the program that it starts, a `.py` alone runs among Hugging Face's libraries; names with an underscore are shared parts. */
 async function proofs(): Promise<Proof[]> {
   const files = (await readdir(folder)).filter((file) => /^[a-z0-9-]+\.(sh|py)$/.test(file));
   const ours = files.filter((file) => file.endsWith('.sh') || !files.includes(file.replace(/\.py$/, '.sh')));
@@ -37,8 +37,6 @@ async function firstLine(file: string): Promise<string> {
   return line.replace(/^(# |""")/, '').replace(/"""$/, '');
 }
 
-const interpreter = (file: string): string => (file.endsWith('.py') ? process.env['PEERS_PYTHON'] || 'python3' : 'sh');
-
 interface Outcome {
   exitCode: number;
   seconds: number;
@@ -49,7 +47,9 @@ interface Outcome {
 /** What the script writes to standard output is shown and kept; standard error is shown. @throws input error when it cannot be started */
 async function run({ file }: Proof, args: readonly string[]): Promise<Outcome> {
   const start = performance.now();
-  const child = spawn(interpreter(file), [path.join(folder, file), ...args], { cwd: packageRoot, stdio: ['inherit', 'pipe', 'inherit'] });
+  const script = path.join(folder, file);
+  const started = file.endsWith('.py') ? [path.join(folder, 'with_peers.sh'), script] : [script];
+  const child = spawn('sh', [...started, ...args], { cwd: packageRoot, stdio: ['inherit', 'pipe', 'inherit'] });
   const lines: string[] = [];
   const versions: Record<string, string> = {};
   createInterface({ input: child.stdout }).on('line', (line) => {
@@ -66,7 +66,7 @@ async function run({ file }: Proof, args: readonly string[]): Promise<Outcome> {
       );
   });
   const exitCode = await new Promise<number>((resolve, reject) => {
-    child.on('error', (error) => reject(inputError(`${interpreter(file)}: cannot be started. PEERS_PYTHON names another Python.`, error)));
+    child.on('error', (error) => reject(inputError('sh: cannot be started; a proof needs a POSIX shell.', error)));
     child.on('close', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 1)));
   });
   return { exitCode, seconds: (performance.now() - start) / 1000, versions, lines };
@@ -101,7 +101,7 @@ function help(known: readonly Proof[]): string {
     '',
     ...known.map(({ name, text }) => `  ${name.padEnd(widest)}  ${text}`),
     '',
-    'Each installs what it runs against into .cache; the head of integration/NAME.sh says what it needs. PEERS_PYTHON names a Python',
+    'Each installs what it runs against into .cache; the head of integration/NAME.sh or NAME.py says what it needs. PEERS_PYTHON names a Python',
     'that has torch, transformers, peft, trl, datasets and gguf already.',
     'Versions, date and outcome are written into integration/results and docs/INTEGRATION.md, unless --no-record stands first.',
   ].join('\n');

@@ -6,8 +6,6 @@
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 home=${1:-$root/.cache/openai-python}
-if [ ! -x "$home/bin/python" ]; then
-  python3 -m venv "$home"
-  "$home/bin/pip" install -q openai
-fi
+. "$root/integration/python_install.sh"
+install_python "$home" openai openai
 exec "$home/bin/python" "$root/integration/openai-python.py"

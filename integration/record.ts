@@ -21,7 +21,7 @@ export function versionIn(line: string): Record<string, string> | null {
 
 const head = `# Integration
 
-Written by \`npm run integration -- NAME\`, not by hand. Each proof installs the real software into \`.cache\` and runs it (the head of \`integration/NAME.sh\` says what that needs), prints one line for each thing that holds, and ends with exit code 1 when one does not.
+Written by \`npm run integration -- NAME\`, not by hand. Each proof installs the real software into \`.cache\` and runs it (the head of \`integration/NAME.sh\` or \`NAME.py\` says what that needs), prints one line for each thing that holds, and ends with exit code 1 when one does not.
 
 \`\`\`
 npm run integration -- --help

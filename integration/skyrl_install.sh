@@ -1,10 +1,8 @@
 # Shared by the proofs against SkyRL tx: installs it into FOLDER where it is not there, and sets PATH. $1: FOLDER
 home=${1:-$root/.cache/skyrl}
 mkdir -p "$home/bin"
-if ! "$home/venv/bin/python" -c 'import tx, optax' 2>/dev/null; then
-  python3 -m venv "$home/venv"
-  "$home/venv/bin/pip" install -q "skyrl-tx[tinker]==0.3.0" "jax<1.0,>=0.8" flax optax >&2
-fi
+. "$root/integration/python_install.sh"
+install_python "$home/venv" tx,optax "skyrl-tx[tinker]==0.3.0" "jax<1.0,>=0.8" flax optax
 # The API starts its engine as `uv run --extra … -m tx.tinker.engine …`.
 cat > "$home/bin/uv" <<'UV'
 #!/bin/sh

@@ -3,7 +3,8 @@
 The model is the package's reasoner, merged by `export --to merged`; it writes a chain of thought by itself. Between the exported
 reward function, which is left as it is, and the judge stands a server that counts and looks for chains of thought.
 
-Started by integration/trl-grpo.sh, which installs what it needs.
+Run: npm run integration -- trl-grpo [--steps 5] [--prompts 2] [--samples 2] [--tokens 96]
+Installs what it needs (with_peers.sh). 3 GB of memory, minutes on a CPU.
 """
 import argparse
 import json
