@@ -5,7 +5,8 @@ import { Random } from '../src/base/random.js';
 import { times, type FaultOptions, type Figures } from './section.js';
 import { contentsOf, differences, scriptedRun, type Kill } from './scripted-run.js';
 
-export const fullKills = 240;
+/** At random instants; about as many at file operations come on top. */
+export const fullKills = 200;
 const longStages = ['start', 'generate', 'judge', 'sft', 'rl', 'eval'];
 /** So many failed runs of one folder are enough to know. */
 const enough = 3;
@@ -22,8 +23,8 @@ export async function killed(options: FaultOptions): Promise<Figures> {
   const failures: string[] = [];
   const byStage = new Map<string, number>();
   const reordered = new Set<string>();
-  let [kills, torn, runs, same] = [0, 0, 0, 0];
-  for (let n = 0; kills < wanted && failures.length < enough; n++) {
+  let [instants, torn, runs, same] = [0, 0, 0, 0];
+  for (let n = 0; instants < wanted && failures.length < enough; n++) {
     const random = new Random(`kill ${seed} ${n}`);
     const root = path.join(home, 'kill', String(n), 'run');
     const history: string[] = [];
@@ -32,8 +33,8 @@ export async function killed(options: FaultOptions): Promise<Figures> {
       const ended = await scriptedRun(root, kill);
       history.push(kill.at === undefined ? `after ${Math.round(kill.after ?? 0)} ms` : `at operation ${kill.at}`);
       if (ended.code === null) {
-        kills++;
-        if (kill.at !== undefined) torn++;
+        if (kill.at === undefined) instants++;
+        else torn++;
         byStage.set(ended.stage, (byStage.get(ended.stage) ?? 0) + 1);
         continue;
       }
@@ -48,7 +49,7 @@ export async function killed(options: FaultOptions): Promise<Figures> {
       if (found.reordered.length === 0) same++;
       await rm(path.dirname(root), { recursive: true });
     }
-    say(`${kills}/${wanted} kills, ${runs} runs, ${failures.length} wrong`);
+    say(`${instants}/${wanted} kills at random instants, ${torn} at file operations, ${runs} runs, ${failures.length} wrong`);
   }
   // Stages of one or two operations are met by chance alone.
   for (const stage of wanted >= fullKills ? longStages : [])
@@ -56,7 +57,7 @@ export async function killed(options: FaultOptions): Promise<Figures> {
   const stages = [...byStage].map(([stage, count]) => `${stage} ${count}`).join(', ');
   return {
     lines: [
-      `${kills} kills in ${runs} runs, ${kills - torn} at random instants, ${torn} at a random one of ${undisturbed.operations} file operations, half of it done: ${runs - failures.length} of ${runs} final folders equal the undisturbed one in all ${expected.size} files, ${same} of them byte for byte${reordered.size === 0 ? '' : `, the others but for the order of lines in ${[...reordered].sort().join(', ')}`} (seconds in metrics left out).`,
+      `${instants + torn} kills in ${runs} runs, ${instants} at random instants, ${torn} at a random one of ${undisturbed.operations} file operations, half of it done: ${runs - failures.length} of ${runs} final folders equal the undisturbed one in all ${expected.size} files, ${same} of them byte for byte${reordered.size === 0 ? '' : `, the others but for the order of lines in ${[...reordered].sort().join(', ')}`} (seconds in metrics left out).`,
       `Stage at the kill: ${stages}.`,
     ],
     failures,

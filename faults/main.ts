@@ -1,6 +1,6 @@
 /**
  * The table of faults in a design, injected for real. Exit code 1 when one of them does harm.
- * Usage: npm run faults -- [--only kill,each,merge,disk,jsonl,models,judge,tags,secrets] [--real] [--seed 0] [--scale 1]
+ * Usage: npm run faults -- [--only kill,each,merge,disk,jsonl,models,judge,tags,secrets,tests] [--real] [--seed 0] [--scale 1]
  *   [--case KIND/NUMBER] [--save docs/RELIABILITY.md]
  * --real kills runs of the real model instead, which takes a quarter of an hour and the whole machine. --save writes the figures into
  * the page, in place of those of the same sections.
@@ -10,6 +10,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { DeliberateError, exitCodes, inputError } from '../src/base/errors.js';
+import { byTests } from './by-tests.js';
 import { fullDisk } from './full-disk.js';
 import { judgeAttacks } from './judge-attacks.js';
 import { jsonl } from './jsonl.js';
@@ -33,6 +34,7 @@ const sections: Record<string, { title: string; run: (options: FaultOptions) => 
   judge: { title: 'Attacks on the judge', run: judgeAttacks },
   tags: { title: 'Think tags', run: thinkTags },
   secrets: { title: 'Secrets', run: secrets },
+  tests: { title: 'Pages, servers and other faults', run: byTests },
 };
 /** Not among those that are run by default. */
 const real = { name: 'real', title: 'kill −9, real model', run: killedForReal };

@@ -10,7 +10,7 @@ import { bombs } from './bombs.js';
 import { compiled, times, type FaultOptions, type Figures } from './section.js';
 
 /** How many of each kind. Templates cost a process each. */
-export const fullMutations = { gguf: 3000, safetensors: 3000, config: 1000, tokenizer: 2000, adapter: 1000, template: 300 } as const;
+export const fullMutations = { gguf: 3000, safetensors: 3000, config: 1000, tokenizer: 2000, adapter: 1000, template: 1000 } as const;
 
 /** A GGUF file, a folder with its template, an adapter. */
 const soundFiles = 3;

@@ -1,21 +1,22 @@
 /**
  * What `deliberate demo --smoke` does, in a process of its own, that may kill itself.
- * argv: run folder, [stage, number of the file operation of that stage at which it kills itself, half of it done]
+ * argv: run folder, [stage=number of the file operation of that stage at which it kills itself, half of it done] …
  * Prints `stage <name> <operations so far>` as stages begin, and `end <operations>`. Exit codes are those of the command line.
  */
 import { writeSync } from 'node:fs';
 import type { Progress } from '../src/base/progress.js';
 import { dieAt, endBadly } from './dying.js';
 
-const [root = '', killStage = '', killAt = '0'] = process.argv.slice(2);
-/** Operations before the stage in which it dies; null until that begins. */
-let before: number | null = null;
-const operations = await dieAt((operation) => before !== null && operation - before === Number(killAt));
+const [root = '', ...kills] = process.argv.slice(2);
+const killAt = new Map(kills.map((kill) => kill.split('=') as [string, string]));
+/** The stage that is under way, and the operations before it. */
+let current = { stage: '', before: 0 };
+const operations = await dieAt((operation) => operation - current.before === Number(killAt.get(current.stage)));
 
 const tell = (line: string) => void writeSync(1, `${line}\n`);
 
 function begin(stage: string): void {
-  if (stage === killStage) before ??= operations();
+  if (stage !== current.stage) current = { stage, before: operations() };
   tell(`stage ${stage} ${operations()}`);
 }
 

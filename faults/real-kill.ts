@@ -12,9 +12,10 @@ import { compiled, times, type FaultOptions, type Figures } from './section.js';
 /** Kills in each stage, in their order; a few more than are needed, for a stage may end before its kill. */
 const plan = { start: 2, generate: 4, judge: 4, sft: 5, rl: 5, eval: 4 } as const;
 type Stage = keyof typeof plan;
+const order = Object.keys(plan) as Stage[];
 export const fullRealKills = 20;
 /** Kills come in this part of a stage's time, so that they come before its end although some of it was done before. */
-const part = 0.7;
+const part = 0.8;
 const mostRuns = 3;
 
 /** Of an undisturbed run. */
@@ -53,23 +54,29 @@ export async function killedForReal(options: FaultOptions): Promise<Figures> {
   say(`undisturbed: ${seconds(undisturbed.milliseconds)} (${timesOf(undisturbed)}), ${expected.size} files`);
 
   const failures: string[] = [];
-  const byStage = new Map<string, number>();
+  const byStage = new Map<string, number>(order.map((stage) => [stage, 0]));
   const totals = { records: 0, equalRecords: 0, files: 0, equalFiles: 0 };
   const others = new Set<string>();
   let [kills, torn, runs] = [0, 0, 0];
   while (kills < wanted && runs < mostRuns && failures.length === 0) {
     const random = new Random(`real kill ${seed} ${runs}`);
     const root = folder(String(runs));
-    const due = killsOf(random, undisturbed);
+    let due = killsOf(random, undisturbed);
     for (let ended = false; !ended;) {
-      const kill = due.shift();
-      const life = await live(root, kill);
-      ended = life.code !== null || kill === undefined;
-      if (life.code === null && kill === undefined) failures.push(`run ${runs} of seed ${seed} died by itself: ${life.errors.trim()}`);
-      else if (life.code === null) {
+      // Armed in each stage, so that the later ones are still killed where a stage ends before its kill.
+      const armed = order.flatMap((stage) => due.find((kill) => kill.stage === stage) ?? []);
+      const life = await live(root, armed);
+      ended = life.code !== null;
+      if (life.code === null) {
+        const killed = armed.find(({ stage }) => stage === life.stage);
+        if (killed === undefined) {
+          failures.push(`run ${runs} of seed ${seed} died by itself in ${life.stage}: ${life.errors.trim()}`);
+          break;
+        }
         kills++;
-        if (kill?.at !== undefined) torn++;
-        byStage.set(life.stage, (byStage.get(life.stage) ?? 0) + 1);
+        if (killed.at !== undefined) torn++;
+        byStage.set(killed.stage, (byStage.get(killed.stage) ?? 0) + 1);
+        due = due.filter((kill) => kill !== killed && order.indexOf(kill.stage) >= order.indexOf(killed.stage));
       } else if (life.code !== 0) failures.push(`run ${runs} of seed ${seed} does not go on after ${kills} kills: ${life.errors.trim()}`);
       say(`${kills}/${wanted} kills, in ${life.stage} after ${seconds(life.milliseconds)}; ${seconds(performance.now() - started)} in all`);
     }
@@ -80,6 +87,8 @@ export async function killedForReal(options: FaultOptions): Promise<Figures> {
     for (const key of ['records', 'equalRecords', 'files', 'equalFiles'] as const) totals[key] += found[key];
     for (const name of found.otherFiles) others.add(name);
   }
+  for (const [stage, count] of wanted < fullRealKills ? [] : byStage)
+    if (count === 0) failures.push(`no kill came in ${stage}, so that nothing is said of it`);
   if (kills < wanted) failures.push(`only ${kills} kills of ${wanted} in ${runs} runs: stages end before their kills`);
   const stages = [...byStage].map(([stage, count]) => `${stage} ${count}`).join(', ');
   return {
@@ -95,25 +104,26 @@ export async function killedForReal(options: FaultOptions): Promise<Figures> {
 const seconds = (milliseconds: number) => duration(milliseconds / 1000);
 const timesOf = ({ stages }: Life) => [...stages].map(([stage, { milliseconds }]) => `${stage} ${seconds(milliseconds)}`).join(', ');
 
-/** By turns at an instant and at a file operation. */
+/** By turns at an instant and at a file operation, counted from where the process before was killed: each takes its share of the stage. */
 function killsOf(random: Random, { stages }: Life): Kill[] {
-  return (Object.entries(plan) as [Stage, number][]).flatMap(([stage, count]) => {
+  return order.flatMap((stage) => {
     const { milliseconds, operations } = stages.get(stage) ?? { milliseconds: 0, operations: 0 };
-    return Array.from({ length: count }, (_, i): Kill => {
-      if (i % 2 === 1 && operations > 0) return { stage, at: 1 + random.integer(Math.ceil(operations * part)) };
-      return { stage, after: random.uniform() * milliseconds * part };
+    const share = part / plan[stage];
+    return Array.from({ length: plan[stage] }, (_, i): Kill => {
+      if (i % 2 === 1 && operations > 0) return { stage, at: 1 + random.integer(Math.ceil(operations * share)) };
+      return { stage, after: random.uniform() * milliseconds * share };
     });
   });
 }
 
 const program = compiled('real-kill-program');
 
-/** One process, until it has ended. */
-function live(root: string, kill?: Kill): Promise<Life> {
+/** One process, until it has ended. @param kills one of a stage at most */
+function live(root: string, kills: readonly Kill[] = []): Promise<Life> {
   return new Promise((resolve, reject) => {
     const start = performance.now();
-    const atOperation = kill?.at === undefined ? [] : [kill.stage, String(kill.at)];
-    const child = spawn(process.execPath, [program, root, ...atOperation], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const atOperations = kills.flatMap(({ stage, at }) => (at === undefined ? [] : `${stage}=${at}`));
+    const child = spawn(process.execPath, [program, root, ...atOperations], { stdio: ['ignore', 'pipe', 'pipe'] });
     const stages = new Map<string, Measured>();
     let current = { stage: 'loading', at: start, operations: 0 };
     let [rest, errors] = ['', ''];
@@ -125,8 +135,13 @@ function live(root: string, kill?: Kill): Promise<Life> {
         milliseconds: before.milliseconds + now - current.at,
         operations: before.operations + operations - current.operations,
       });
+      const begins = stage !== current.stage;
       current = { stage, at: now, operations };
-      if (kill?.after !== undefined && stage === kill.stage) timer ??= setTimeout(() => child.kill('SIGKILL'), kill.after);
+      // A stage that speaks again is still the same.
+      if (!begins) return;
+      clearTimeout(timer);
+      const after = kills.find((kill) => kill.stage === stage)?.after;
+      if (after !== undefined) timer = setTimeout(() => child.kill('SIGKILL'), after);
     };
     child.stdout.on('data', (data: Buffer) => {
       const lines = (rest + data.toString()).split('\n');

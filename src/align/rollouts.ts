@@ -1,7 +1,7 @@
 /** Rollouts: the policy samples without the specification, and each sample gets its reward (paper, section 2.4). */
 import { z } from 'zod';
 import { inputError } from '../base/errors.js';
-import { contentId, Message, type JudgeRequest, type Prompt } from '../base/records.js';
+import { contentId, JudgeRun, Message, type JudgeRequest, type Prompt } from '../base/records.js';
 import type { SampledSequence, Trainer } from '../engines/types.js';
 import { splitCot } from '../lm/split-cot.js';
 import type { Judge } from './judge.js';
@@ -23,6 +23,8 @@ export const Rollout = z.strictObject({
   tokens: z.int(),
   /** What the judge was given; null where it was not asked. */
   judgeRequest: z.strictObject({ messages: z.array(Message), answer: z.string(), category: z.string() }).nullable(),
+  /** What it said of that; empty where it was not asked. Older runs did not keep it. */
+  judgeRuns: z.array(JudgeRun).default([]),
 });
 export type Rollout = z.infer<typeof Rollout>;
 
@@ -92,22 +94,26 @@ async function reward(
     answer,
     tokens: tokens.length,
     advantage: null,
+    judgeRuns: [],
   };
   if (stopReason === 'length') return { ...common, outcome: 'truncated', reward: null, judgeRequest: null };
   if (malformed || cot === null || cot === '' || answer === '')
     return { ...common, outcome: 'malformed', reward: lowestReward, judgeRequest: null };
   const judgeRequest: JudgeRequest = { messages: prompt.messages, answer, category: categoryOf(prompt) };
-  let asked = false;
+  const said: JudgeRun[] = [];
   const watched: AnswerJudge = {
-    judgeAnswer: (request, runs) => {
-      asked = true;
-      return judge.judgeAnswer(request, runs);
+    judgeAnswer: async (request, runs) => {
+      const verdicts = await judge.judgeAnswer(request, runs);
+      said.push(...verdicts);
+      return verdicts;
     },
   };
   const usual = () => (isOrdinary(prompt) ? helpfulReward : policyReward)(watched, judgeRequest, judgeRuns);
   const score = own?.reward === undefined ? await usual() : await ownReward(own.reward, judgeRequest, usual);
+  const asked = said.length > 0;
   return {
     ...common,
+    judgeRuns: said,
     outcome: score === null ? 'unscored' : asked ? 'judged' : 'ruled',
     reward: score,
     judgeRequest: asked ? { ...judgeRequest, messages: prompt.messages } : null,

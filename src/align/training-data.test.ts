@@ -98,6 +98,7 @@ const sampled = (reward: number | null, tokens = [97, 98]): Sampled => ({
     advantage: null,
     tokens: tokens.length,
     judgeRequest: null,
+    judgeRuns: [],
   },
 });
 

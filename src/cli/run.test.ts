@@ -106,8 +106,9 @@ describe('a whole run', () => {
     const rollouts = await readJsonl(path.join(whole.root, 'arms', 'sft+rl', 'rl', 'rollouts.jsonl'), Rollout);
     const judged = rollouts.filter(({ judgeRequest }) => judgeRequest !== null);
     expect(judged.length).toBeGreaterThan(5);
-    for (const { cot, judgeRequest } of judged) {
+    for (const { cot, judgeRequest, judgeRuns } of judged) {
       expect(cot).toBeTruthy();
+      expect(judgeRuns.length).toBeGreaterThan(0);
       expect(Object.keys(judgeRequest!).sort()).toEqual(['answer', 'category', 'messages']);
       expect(JSON.stringify(judgeRequest)).not.toContain(JSON.stringify(cot).slice(1, -1));
     }

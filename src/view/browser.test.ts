@@ -71,6 +71,7 @@ describe.skipIf(chromiumFile === undefined)(`the page${chromiumAdvice}`, () => {
     expect(text).toContain('The judge in RL saw only this');
     expect(await page.locator('.part.unseen').innerText()).toContain('Decision: refuse');
     expect(await page.locator('.part.seen', { hasText: 'Decision:' }).count()).toBe(0);
+    expect(await page.locator('.judge .run').innerText()).toContain('The clause says so. <b>bold</b>');
     expect(problems).toEqual([]);
     await page.context().close();
   }, 300_000);

@@ -141,7 +141,7 @@ describe.skipIf(chromiumFile === undefined)(`a run full of attacks${chromiumAdvi
       ],
       [trace('completion/c0'), ['prompt', 'cot', 'answer', 'rationale', 'unscored', 'clause', 'label']],
       [trace(`completion/foreign${hostileName('id')}`), ['decision']],
-      [trace('rollout/r0'), ['prompt', 'cot', 'answer']],
+      [trace('rollout/r0'), ['prompt', 'cot', 'answer', 'rationale of a reward']],
       [trace(`eval/${arm('sft')}/${suite}/e1${hostileName('id')}`), ['fault', 'cot']],
     ];
     for (const [address, fields] of pages) {

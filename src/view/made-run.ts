@@ -175,6 +175,7 @@ export async function writeMadeRun(
         outcome: 'judged',
         reward: 0.5,
         judgeRequest: { messages: prompt(1).messages, answer: answer(i, text('answer')), category },
+        judgeRuns: [{ score: 0.5, rationale: `The clause says so.${text('rationale of a reward')}` }],
       })),
     ),
   );

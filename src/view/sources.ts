@@ -10,6 +10,7 @@ export interface Source {
 }
 
 const message = 'STRUCT(role VARCHAR, content VARCHAR)[]';
+const judgeRuns = 'STRUCT(score DOUBLE, rationale VARCHAR, unscored VARCHAR)[]';
 
 /** Columns by table. The first one is present in every whole record: a line without it could not be read. */
 export const tables: Record<string, Record<string, string>> = {
@@ -39,7 +40,7 @@ export const tables: Record<string, Record<string, string>> = {
   judgements: {
     id: 'VARCHAR',
     completionId: 'VARCHAR',
-    runs: 'STRUCT(score DOUBLE, rationale VARCHAR, unscored VARCHAR)[]',
+    runs: judgeRuns,
     score: 'DOUBLE',
   },
   sft: { id: 'VARCHAR', promptId: 'VARCHAR', cot: 'VARCHAR', answer: 'VARCHAR' },
@@ -55,6 +56,7 @@ export const tables: Record<string, Record<string, string>> = {
     advantage: 'DOUBLE',
     tokens: 'INTEGER',
     judgeRequest: `STRUCT(messages ${message}, answer VARCHAR, category VARCHAR)`,
+    judgeRuns,
   },
   evals: {
     promptId: 'VARCHAR',

@@ -26,7 +26,7 @@ export async function trace(store: RunStore, key: string) {
   const [judged, rollout, asked, related, override] = await Promise.all([
     first(store, 'select last.runs as runs from judged where completionId = $1', id),
     record['source'] === 'rl'
-      ? first(store, 'select outcome, reward, advantage, tokens, judgeRequest from raw_rollouts where id = $1', id)
+      ? first(store, 'select outcome, reward, advantage, tokens, judgeRequest, judgeRuns from raw_rollouts where id = $1', id)
       : null,
     first(store, 'select messages, tags from prompts where id = $1', String(record['promptId'])),
     store.rows(
@@ -43,7 +43,7 @@ export async function trace(store: RunStore, key: string) {
     pieces,
     clauses: Object.fromEntries((record['codes'] as string[]).flatMap((code) => (book.has(code) ? [[code, book.get(code)]] : []))),
     checks: await checksOf(store, record, id),
-    runs: Runs.safeParse(judged?.['runs']).data ?? [],
+    runs: Runs.safeParse(rollout?.['judgeRuns'] ?? judged?.['runs']).data ?? [],
     rollout,
     override: override ?? null,
     answerDigest: answerDigest(String(record['answer'])),

@@ -131,18 +131,7 @@ export function cited(record) {
 
 /** @param {any} record */
 export function runs(record) {
-  const { rollout } = record;
-  if (rollout !== null)
-    return h(
-      'section',
-      { class: 'panel' },
-      h('h2', {}, 'Reward'),
-      h(
-        'p',
-        {},
-        `${word(rollout.outcome)}; reward ${rate(rollout.reward)}, advantage ${rollout.advantage === null ? 'none: not trained on' : rollout.advantage.toFixed(3)}; ${rollout.tokens} tokens`,
-      ),
-    );
+  if (record.rollout !== null) return [reward(record.rollout), judgeRuns(record.runs)];
   if (record.source === 'eval')
     return (
       record.faults.length > 0 &&
@@ -157,16 +146,35 @@ export function runs(record) {
         ),
       )
     );
-  if (record.runs.length === 0) return false;
+  return judgeRuns(record.runs);
+}
+
+/** @param {any} rollout */
+function reward(rollout) {
+  return h(
+    'section',
+    { class: 'panel' },
+    h('h2', {}, 'Reward'),
+    h(
+      'p',
+      {},
+      `${word(rollout.outcome)}; reward ${rate(rollout.reward)}, advantage ${rollout.advantage === null ? 'none: not trained on' : rollout.advantage.toFixed(3)}; ${rollout.tokens} tokens`,
+    ),
+  );
+}
+
+/** Each run with its rationale. @param {any[]} said @returns {HTMLElement | false} */
+function judgeRuns(said) {
+  if (said.length === 0) return false;
   return h(
     'section',
     { class: 'judge' },
-    h('h2', {}, `Judge, ${record.runs.length} ${record.runs.length === 1 ? 'run' : 'runs'}`),
+    h('h2', {}, `Judge, ${said.length} ${said.length === 1 ? 'run' : 'runs'}`),
     h('p', { class: 'note' }, 'The lowest counts; one unscored run leaves it unscored.'),
     h(
       'div',
       { class: 'runs' },
-      record.runs.map((/** @type {any} */ run, /** @type {number} */ i) =>
+      said.map((run, i) =>
         h(
           'article',
           { class: 'run' },
