@@ -28,7 +28,7 @@ const sections: Record<string, [(options: FaultOptions) => Promise<Figures>, num
   'damaged model files end in a sentence': [modelFiles, 0.004, /^gguf: 12 files/],
   'answers that talk to the judge move no verdict': [judgeAttacks, 0.05, /[1-9]\d* verdicts .*: 0 moved/],
   'no chain of thought comes through the splitter': [thinkTags, 0.01, /^5 properties on 1000 texts/],
-  'no key is written anywhere': [secrets, 1, /[1-9]\d* requests carried the key; .* found nowhere/],
+  'no key is written anywhere': [secrets, 0.1, /[1-9]\d* requests carried the key; .* found nowhere/],
 };
 
 describe('faults', () => {

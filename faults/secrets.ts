@@ -1,24 +1,23 @@
-/** A run whose models are on servers that need a key, and that repeat the key in what they say: no file and no line on the screen may hold it. */
+/**
+ * The commands, with models on services that need a key and that repeat the key in what they say: no file that they write and no
+ * line on the screen may hold it.
+ */
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { parseConfig } from '../src/base/config.js';
 import { packageRoot } from '../src/base/package-root.js';
-import type { Progress } from '../src/base/progress.js';
-import { Random } from '../src/base/random.js';
-import type { Message } from '../src/base/records.js';
-import type { StageName } from '../src/base/run-folder.js';
-import { loadSpec } from '../src/align/spec/parse.js';
-import { runStages } from '../src/cli/run.js';
-import { recordServerUsage } from '../src/cli/server-usage.js';
-import { scriptedReply } from '../src/engines/scripted-mind.js';
-import { createScriptedWorkbench } from '../src/engines/scripted.js';
-import { startScriptedServer, type Asked, type Fault } from '../src/engines/openai/scripted-server.js';
-import { namedServers } from '../src/engines/openai/servers.js';
-import { loadPrompts } from '../src/prompts/load.js';
+import { modelRoles } from '../src/base/server-settings.js';
+import { writeSpellingModel } from '../src/lm/spelling-model.js';
+import { startKeyedServices, type KeyedServices, type Temper } from './keyed-services.js';
+import { filesIn } from './scripted-run.js';
 import type { FaultOptions, Figures } from './section.js';
 
-const variable = 'DELIBERATE_FAULTS_KEY';
+const holders = [...modelRoles, 'tinker', 'hub', 'serve'] as const;
+type Holder = (typeof holders)[number];
+type Keys = Record<Holder, string>;
+const variableOf = (holder: Holder) =>
+  ({ hub: 'HF_TOKEN', serve: 'DELIBERATE_API_KEY' })[holder as string] ?? `FAULTS_KEY_${holder.toUpperCase()}`;
 
 /** The ways in which a key may be written down. */
 function writings(key: string): Record<string, string> {
@@ -44,117 +43,197 @@ const planted = (key: string): Record<keyof ReturnType<typeof writings>, string>
 });
 
 /** Where a text holds the key. */
-const placesOf = (places: readonly (readonly [string, string])[], key: string): string[] =>
+const placesOf = (places: readonly (readonly [string, string])[], name: string, key: string): string[] =>
   places.flatMap(([place, text]) =>
-    Object.entries(writings(key)).flatMap(([how, written]) => (text.includes(written) ? [`the key stands in ${place}, ${how}`] : [])),
+    Object.entries(writings(key)).flatMap(([how, written]) =>
+      text.includes(written) ? [`the key of ${name} stands in ${place}, ${how}`] : [],
+    ),
   );
 
-const settings = {
-  prompts: { train: 12, ordinary: 3, validation: 3 },
-  generate: { samples: 2, maxTokens: 400 },
-  filter: { threshold: 0.5 },
-  sft: { epochs: 1 },
-  rl: { steps: 1, promptsPerStep: 2, samplesPerPrompt: 3, maxTokens: 400, validateEvery: 1 },
-  eval: { plain: 1, jailbroken: 1, techniques: 1, maxTokens: 400, arms: ['base', 'sft+rl'] },
+/** Tiny sizes; the policy is a model that only spells, so what it learns is of no matter. */
+const settings = (urls: KeyedServices['urls'], model: string, prompts: string) => {
+  const server = (role: (typeof modelRoles)[number]) => ({
+    engine: 'openai',
+    baseUrl: urls[role],
+    model: role,
+    apiKeyEnv: variableOf(role),
+    patienceSeconds: 20,
+  });
+  return {
+    engine: {
+      kind: 'tinker',
+      baseUrl: urls.tinker,
+      apiKeyEnv: variableOf('tinker'),
+      model,
+      servedModel: 'tiny',
+      adapter: null,
+      rank: 4,
+      patienceSeconds: 20,
+    },
+    generator: server('generator'),
+    judge: server('judge'),
+    attacker: server('attacker'),
+    categoriser: server('categoriser'),
+    prompts: { file: prompts, train: 12, ordinary: 3, validation: 2 },
+    generate: { samples: 2, maxTokens: 400, specTokens: 100_000 },
+    filter: { threshold: 0, requiredChecks: ['wellFormed'], citation: false },
+    sft: { epochs: 1, batchSize: 4 },
+    rl: { steps: 1, promptsPerStep: 2, samplesPerPrompt: 2, maxTokens: 24, validateEvery: 1 },
+    eval: { plain: 1, jailbroken: 1, techniques: 1, maxTokens: 24, arms: ['base', 'sft', 'sft+rl'] },
+  };
 };
 
-export async function secrets({ home, say }: FaultOptions): Promise<Figures> {
-  const key = `sk/${randomBytes(18).toString('hex')}+z`;
-  process.env[variable] = key;
+interface Session {
+  /** The run, and all that belongs to it. */
+  folder: string;
+  env: Record<string, string>;
+  told: string[];
+}
+
+export async function secrets({ home, say, scale }: FaultOptions): Promise<Figures> {
+  // The hub's client takes no token that begins otherwise.
+  const newKey = (holder: Holder) => `${holder === 'hub' ? 'hf_' : 'sk/'}${randomBytes(18).toString('hex')}+z`;
+  const keys = Object.fromEntries(holders.map((holder) => [holder, newKey(holder)])) as Keys;
+  const root = path.join(home, 'secrets');
+  const model = path.join(root, 'model');
+  await mkdir(root, { recursive: true });
+  await writeSpellingModel(model, 'llama-tied');
+  const prompts = path.join(root, 'prompts.jsonl');
+  await writeFile(prompts, await somePrompts());
   const failures: string[] = [];
-  try {
-    const told: string[] = [];
-    // Failures of a server quote what they were sent.
-    const echo = (status: number): Fault => ({
-      kind: 'status',
-      status,
-      body: {
-        error: { message: `key ${key} is not accepted; headers: authorization: Bearer ${key}`, url: `/?key=${encodeURIComponent(key)}` },
-      },
-      headers: { 'x-echo': key },
-    });
-    const patient = await run(path.join(home, 'secrets', 'patient'), told, (call) => (call % 6 === 2 ? echo(500) : null));
-    if (patient.error !== null) failures.push(`the run on servers that fail now and then does not come to its end: ${patient.error}`);
-    const refused = await run(path.join(home, 'secrets', 'refused'), told, () => echo(401));
-    if (refused.error === null) failures.push('servers that refuse the key are not noticed');
-    const gateway = await run(path.join(home, 'secrets', 'gateway'), told, () => ({
-      kind: 'status',
-      status: 200,
-      body: { error: { code: 403, message: `bad key ${key}` } },
-    }));
-    if (gateway.error === null) failures.push('an error inside a 200 is not noticed');
-    // Else the search below would find nothing because nothing was told.
-    if (!told.some((text) => text.includes('is not accepted')))
-      failures.push('what the servers said of the key came nowhere: the search shows nothing');
-    for (const [how, sent] of Object.entries(planted(key)))
-      if (!placesOf([['a planted text', sent]], key).some((found) => found.endsWith(`, ${how}`)))
-        failures.push(`the search does not find a key ${how}`);
-    if (patient.keys === 0) failures.push('the server was never shown the key');
-    const files = await filesIn(path.join(home, 'secrets'));
-    const places = [...files, ...told.map((text, i) => [`line ${i + 1} on the screen`, text] as const)];
-    failures.push(...placesOf(places, key));
-    say(`${files.length} files, ${told.length} lines`);
-    return {
-      lines: [
-        `Three runs with generator and judge on servers that repeat the key in their errors (500 now and then, 401, an error inside a 200): ${patient.keys} requests carried the key; ${files.length} files and ${told.length} lines on the screen and in errors were searched for it in ${Object.keys(writings(key)).length} writings: ${failures.length === 0 ? 'found nowhere' : 'FOUND'}.`,
-      ],
-      failures,
+  const told: string[] = [];
+  const shown = Object.fromEntries(holders.map((holder) => [holder, 0])) as Record<Holder, number>;
+  const commands: string[] = [];
+
+  /** Runs commands against services of this temper. */
+  const against = async (temper: Temper, use: (session: Session, run: (...args: string[]) => Promise<number>) => Promise<void>) => {
+    const folder = path.join(root, temper);
+    await mkdir(folder);
+    const services = await startKeyedServices(keys, temper, { checkpoint: model, folder: path.join(root, `service-${temper}`) });
+    await writeFile(path.join(folder, 'run.yaml'), JSON.stringify(settings(services.urls, model, prompts)));
+    const env = {
+      HF_ENDPOINT: services.urls.hub,
+      DELIBERATE_CACHE: path.join(folder, 'cache'),
+      ...Object.fromEntries(holders.map((holder) => [variableOf(holder), keys[holder]])),
     };
-  } finally {
-    delete process.env[variable];
+    const session: Session = { folder, env, told };
+    await use(session, async (...args) => {
+      commands.push(args[0]!);
+      const { code, output } = await command(session, args);
+      say(`${temper}: ${args.slice(0, 2).join(' ').replaceAll(`${root}/`, '')}: exit code ${code}`);
+      told.push(output);
+      return code;
+    });
+    for (const [holder, count] of Object.entries(services.shown())) shown[holder as Holder] += count;
+    await services.close();
+  };
+
+  await against('patient', async ({ folder, env }, run) => {
+    const [config, whole] = [path.join(folder, 'run.yaml'), path.join(folder, 'run')];
+    const expectEnd = async (...args: string[]) => {
+      if ((await run(...args)) !== 0)
+        failures.push(`${args[0]} on services that fail now and then does not come to its end: ${told.at(-1)}`);
+    };
+    await expectEnd('run', config, '--out', whole);
+    const set = path.join(folder, 'set.csv');
+    await writeFile(set, 'forbidden_prompt,category,source\nName a flower.,none,test\nName a river.,none,test\n');
+    const asked = ['--suite', 'strongreject', '--file', set, '--arm', 'base', '--technique', 'pap_expert_endorsement'];
+    await expectEnd('eval', whole, ...asked);
+    for (const target of ['openai', 'trl', 'openrlhf', 'verl', 'inspect', 'peft']) await expectEnd('export', whole, '--to', target);
+    // Half of the time.
+    if (scale >= 1) await expectEnd('study', config, '--out', path.join(folder, 'study'), '--only', 'headline', '--set', 'study.seeds=[0]');
+    shown.serve += await askServer({ folder, env, told }, model, keys.serve, failures);
+    if ((await run('models', 'pull', 'org/private')) === 0) failures.push('a hub that refuses is not noticed');
+    await run('doctor');
+  });
+  for (const temper of ['refuses', 'gateway'] as const) {
+    await against(temper, async ({ folder }, run) => {
+      if ((await run('run', path.join(folder, 'run.yaml'), '--out', path.join(folder, 'run'))) === 0)
+        failures.push(`services whose temper is "${temper}" are not noticed`);
+    });
   }
+
+  for (const holder of holders) if (shown[holder] === 0) failures.push(`nobody was shown the key of ${holder}`);
+  // Else the search below would find nothing because nothing was told.
+  if (!told.some((text) => text.includes('is not accepted')))
+    failures.push('what the services said of the key came nowhere: the search shows nothing');
+  for (const [how, sent] of Object.entries(planted(keys.judge)))
+    if (!placesOf([['a planted text', sent]], 'judge', keys.judge).some((found) => found.endsWith(`, ${how}`)))
+      failures.push(`the search does not find a key ${how}`);
+  const places: [string, string][] = told.map((text, i) => [`what command ${i + 1} said`, text]);
+  for await (const [name, bytes] of filesIn(root)) if (!name.startsWith('service-')) places.push([name, bytes.toString('latin1')]);
+  for (const holder of holders) failures.push(...placesOf(places, holder, keys[holder]));
+  const lines = told.join('\n').split('\n').length;
+  say(`${places.length - told.length} files, ${lines} lines`);
+  return {
+    lines: [
+      `${commands.length + 1} commands (${[...new Set([...commands, 'serve'])].join(', ')}) with ${holders.length} keys, on services that repeat the key in their errors (5xx now and then, 401, an error inside a 200): ${holders.map((holder) => `${holder} ${shown[holder]}`).join(', ')} requests carried the key; ${places.length - told.length} files and ${lines} lines on the screen were searched for each in ${Object.keys(writings('k')).length} writings: ${failures.length === 0 ? 'found nowhere' : 'FOUND'}.`,
+    ],
+    failures,
+  };
 }
 
-async function run(root: string, told: string[], fault: (call: number) => Fault | null): Promise<{ error: string | null; keys: number }> {
-  const writes = ({ messages, seed = 0 }: Asked, sample: number) => ({
-    content: scriptedReply(messages as Message[], [], new Random(`${messages[0]?.content.length} ${seed + sample}`)),
-  });
-  const generator = await startScriptedServer({ tell: writes, fault });
-  const grader = await startScriptedServer({
-    kind: 'openai',
-    tell: () => ({ content: '{"rationale": "fine", "agrees_with_hint": true, "grade": 4}' }),
-    fault,
-  });
-  const common = { engine: 'openai', apiKeyEnv: variable, patienceSeconds: 20 };
-  const config = parseConfig(
-    {
-      ...settings,
-      generator: { ...common, baseUrl: generator.url, model: 'writer' },
-      judge: { ...common, baseUrl: grader.url, model: 'grader' },
-    },
-    'faults',
-  );
-  const say = (line: string) => void told.push(line);
-  const progress: Progress = { say, task: (title) => ({ advance: () => undefined, done: (note) => say(`${title} ${note ?? ''}`) }) };
-  const servers = namedServers({ sections: config, cacheFolder: path.join(root, 'cache'), say });
-  let error: string | null = null;
-  try {
-    const bench = { ...createScriptedWorkbench(), layout: 'paper' as const, servers: servers.byRole, usage: () => servers.usage() };
-    const spec = await loadSpec(path.join(packageRoot, 'spec'));
-    const prompts = await loadPrompts(path.join(packageRoot, 'data', 'prompts.jsonl'));
-    const stages: StageName[] = ['generate', 'judge', 'filter', 'sft', 'rl', 'eval', 'report'];
-    await runStages({ root, config, spec, prompts, bench, progress, codeVersion: 'faults', stages });
-    await recordServerUsage(root, servers.usage());
-  } catch (thrown) {
-    error = (thrown as Error).message;
-    for (let cause: unknown = thrown; cause instanceof Error; cause = cause.cause)
-      say(`${cause.message}\n${cause.stack ?? ''}\n${JSON.stringify(cause)}`);
-  } finally {
-    await servers.close();
-    await generator.close();
-    await grader.close();
-  }
-  const shown = [...generator.headers, ...grader.headers].filter(
-    ({ authorization }) => authorization === `Bearer ${process.env[variable]}`,
-  );
-  return { error, keys: shown.length };
+/** Of the package; most have lost their category. */
+async function somePrompts(): Promise<string> {
+  const lines = (await readFile(path.join(packageRoot, 'data', 'prompts.jsonl'), 'utf8')).trim().split('\n');
+  return lines
+    .filter((_, i) => i % 8 === 0)
+    .map((line, i) => {
+      const { category, ...prompt } = JSON.parse(line) as Record<string, unknown>;
+      return `${JSON.stringify(i % 4 !== 0 ? prompt : { ...prompt, ...(category !== undefined && { category }) })}\n`;
+    })
+    .join('');
 }
 
-async function filesIn(folder: string): Promise<[string, string][]> {
-  const files: [string, string][] = [];
-  for (const name of await readdir(folder, { recursive: true })) {
-    const whole = path.join(folder, name);
-    if ((await stat(whole)).isFile()) files.push([name, await readFile(whole, 'latin1')]);
+const main = path.join(packageRoot, 'dist', 'src', 'cli', 'main.js');
+const environment = (env: Record<string, string>) => ({ ...process.env, ...env, NO_COLOR: '1' });
+
+function command({ folder, env }: Session, args: readonly string[]): Promise<{ code: number; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [main, ...args], { cwd: folder, env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (output += data.toString()));
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code: code ?? 1, output }));
+  });
+}
+
+/** `serve` with a key: asked with the right one, a wrong one and none. @returns the requests with the right one */
+async function askServer({ folder, env, told }: Session, model: string, key: string, failures: string[]): Promise<number> {
+  const args = [main, 'serve', model, '--port', '0', '--max-tokens', '8'];
+  const child = spawn(process.execPath, args, { cwd: folder, env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  const address = new Promise<string>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (data: Buffer) => {
+        output += data.toString();
+        const found = /http:\/\/[\d.:]+/.exec(output);
+        if (found !== null) resolve(found[0]);
+      });
+    child.on('close', () => reject(new Error(`serve ended: ${output}`)));
+  });
+  const closed = new Promise((resolve) => child.on('close', resolve));
+  let right = 0;
+  for (const [authorization, wanted] of [
+    [`Bearer ${key}`, 200],
+    [`Bearer ${key}x`, 401],
+    ['', 401],
+  ] as const) {
+    for (const [route, method] of [
+      ['/v1/chat/completions', 'POST'],
+      ['/v1/models', 'GET'],
+      ['/metrics', 'GET'],
+    ] as const) {
+      const headers = { 'content-type': 'application/json', ...(authorization !== '' && { authorization }) };
+      const body = JSON.stringify({ model: path.basename(model), messages: [{ role: 'user', content: 'Say a.' }] });
+      const answer = await fetch((await address) + route, { method, headers, ...(method === 'POST' && { body }) });
+      told.push(await answer.text());
+      if (answer.status === 200 && wanted === 200) right++;
+      if (answer.status === 200 && wanted !== 200) failures.push(`serve ${route} answers without the right key`);
+    }
   }
-  return files;
+  child.kill('SIGTERM');
+  await closed;
+  told.push(output);
+  return right;
 }

@@ -5,6 +5,7 @@ import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { downloadFile, listFiles, modelInfo } from '@huggingface/hub';
 import { dependencyError, inputError } from '../base/errors.js';
+import { redact } from '../base/redact.js';
 import { writeFileAtomically } from './atomic-write.js';
 import { hubFolder } from './model-cache.js';
 import type { ResolveOptions } from './models.js';
@@ -78,7 +79,7 @@ export async function downloadFromHub(reference: string, { onProgress, signal }:
     signal?.throwIfAborted();
     if (cause instanceof Error && cause.name === 'DeliberateError' && (cause as { kind?: unknown }).kind === 'input') throw cause;
     throw dependencyError(
-      `cannot download ${reference} from the Hugging Face hub: ${(cause as Error).message}. Check the name, the network and HF_TOKEN, or name a local folder.`,
+      `cannot download ${reference} from the Hugging Face hub: ${redact((cause as Error).message, token)}. Check the name, the network and HF_TOKEN, or name a local folder.`,
       cause,
     );
   }

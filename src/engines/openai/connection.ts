@@ -1,5 +1,6 @@
 /** JSON over HTTP to one server: a pool of connections, a deadline a request, proxies as the usual variables say. */
 import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from 'undici';
+import { redact } from '../../base/redact.js';
 import { failureInside, failureOfStatus, RequestFailure } from './failure.js';
 
 export interface ConnectionOptions {
@@ -134,10 +135,6 @@ function parse(text: string, apiKey: string | undefined): unknown {
   if (failure !== null) throw new RequestFailure(failure.kind, redact(failure.message, apiKey), failure.details);
   return value;
 }
-
-/** Servers that repeat the key they refuse exist. */
-const redact = (text: string, apiKey: string | undefined): string =>
-  apiKey === undefined || apiKey === '' ? text : text.replaceAll(apiKey, '***');
 
 function codeOf(error: unknown): string {
   const { code, cause, message } = error as { code?: unknown; cause?: { code?: unknown }; message?: unknown };

@@ -15,7 +15,7 @@ import type { Datum, LossFunction } from '../types.js';
 import type { LossReduction, SampleBody } from './protocol.js';
 
 /** Cut the connection before or after the request is taken, or answer with a status instead. */
-type Fault = 'drop' | 'drop-after' | { status: number; headers?: Record<string, string> };
+type Fault = 'drop' | 'drop-after' | { status: number; detail?: string; headers?: Record<string, string> };
 
 export interface TinyServiceOptions {
   /** Of the served model; rank and seed come with each request. */
@@ -106,7 +106,7 @@ export class TinyService {
     this.posts.set(route, count);
     const fault = this.options.fault?.(route, count) ?? null;
     if (fault === 'drop') return void request.socket.destroy();
-    if (fault !== null && fault !== 'drop-after') return send(response, fault.status, { detail: 'fault' }, fault.headers);
+    if (fault !== null && fault !== 'drop-after') return send(response, fault.status, { detail: fault.detail ?? 'fault' }, fault.headers);
     const body = JSON.parse(text) as Body;
     if (route === 'retrieve_future') return this.answerFuture(String(body['request_id']), response);
     const { status = 200, ...reply } = this.take(route, body);
