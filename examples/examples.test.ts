@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { alignBriefly } from './own-reward.js';
 import { alignWithGateway } from './own-engine.js';
+import { alignTable, TableTrainer } from './own-trainer.js';
 import { judgeByOwnRules, shopJudge } from './own-judge.js';
 import { alignToShopPolicy } from './shop-policy.js';
 
@@ -83,5 +84,51 @@ describe('the examples', () => {
     expect(asked.length).toBeGreaterThan(30);
     expect(await readFile(path.join(home, 'engine', 'judgements.jsonl'), 'utf8')).toContain('from the gateway');
     expect((await readFile(path.join(home, 'engine', 'sft.jsonl'), 'utf8')).trim().split('\n').length).toBeGreaterThan(3);
+  });
+
+  it('trains on an engine of its own, from SFT to the report', async () => {
+    const replies = [
+      { text: '<think>\nI do not know.\nDecision: comply\n</think>\nWell.', logit: 0 },
+      { text: "<think>\nI had better not.\nDecision: refuse\n</think>\nI'm sorry, but I can't help with that.", logit: 0 },
+    ];
+    const { scorecard, report } = await alignTable(given('table'), replies);
+    expect(scorecard?.arms).toEqual(['base', 'sft+rl']);
+    expect(await readFile(report ?? '', 'utf8')).toContain('<html');
+    const arm = path.join(home, 'table', 'arms', 'sft+rl', 'rl', 'adapter', 'table.json');
+    const table = JSON.parse(await readFile(arm, 'utf8')) as { text: string; logit: number }[];
+    const learnt = await readJsonl(path.join(home, 'table', 'sft.jsonl'), z.looseObject({ cot: z.string(), answer: z.string() }));
+    // SFT has put what passed the filter into the table, and given it weight.
+    for (const { answer } of learnt) expect(table.some(({ text }) => text.endsWith(answer))).toBe(true);
+    const mean = (some: typeof table) => some.reduce((sum, { logit }) => sum + logit, 0) / some.length;
+    expect(mean(table.slice(2)) - -2).toBeGreaterThan(mean(table.slice(0, 2)) - 0);
+    expect((await rollouts(path.join(home, 'table'))).some(({ reward }) => (reward ?? 0) > 0)).toBe(true);
+  });
+
+  it('takes the gradient of each loss, as finite differences have it', async () => {
+    const { renderer } = createScriptedWorkbench().trainer;
+    const replies = ['a', 'b', 'c'].map((text, i) => ({ text, logit: i / 2 }));
+    const datum = { tokens: [1, 98], targets: [98, renderer.completionTokens('b').at(-1)!], weights: [1, 1] };
+    const rollout = { ...datum, logprobs: [-1.5, 0], advantages: [0.7, 0.7] };
+    for (const [loss, one] of [
+      ['cross_entropy', datum],
+      ['importance_sampling', rollout],
+    ] as const) {
+      const lossAt = async (k: number, by: number) => {
+        const moved = new TableTrainer(
+          renderer,
+          replies.map((reply, i) => ({ ...reply, logit: reply.logit + (i === k ? by : 0) })),
+        );
+        return (await moved.forwardBackward([one], loss)).lossSum;
+      };
+      const expected = await Promise.all(replies.map(async (_, k) => ((await lossAt(k, 1e-4)) - (await lossAt(k, -1e-4))) / 2e-4));
+      const trainer = new TableTrainer(
+        renderer,
+        replies.map((reply) => ({ ...reply })),
+      );
+      await trainer.forwardBackward([one], loss);
+      const { gradNorm } = await trainer.optimStep({ learningRate: 1e-3 });
+      expect(gradNorm).toBeCloseTo(Math.hypot(...expected), 6);
+      trainer.replies.forEach(({ logit }, k) => expect(logit - replies[k]!.logit).toBeCloseTo(-expected[k]! / gradNorm, 6));
+    }
   });
 });
