@@ -19,16 +19,16 @@ export interface SkyrlOptions {
   rank: number;
   /** Sequences that are sampled together. */
   rows: number;
-  shardBy?: keyof typeof sharding;
+  share?: keyof typeof sharding;
 }
 
 /**
- * What several processes do with a model: share out its sequences, and send each other all weights for each token, which takes
- * seconds a token at 135M on loopback; or share out its layers and send each other activations. SmolLM2's nine heads stay whole.
+ * What several processes do with a model: share out its sequences and send each other all weights for each token, which takes
+ * seconds a token at 135M on two cores; or hold it whole each (the axis of experts, of which a dense model has none).
  */
 const sharding = {
-  data: { fully_sharded_data_parallel_size: processes },
-  layers: { tensor_parallel_size: processes, shard_attention_heads: false },
+  sequences: { fully_sharded_data_parallel_size: processes },
+  nothing: { expert_parallel_size: processes },
 };
 
 export class SkyrlService {
@@ -54,7 +54,7 @@ export class SkyrlService {
 
   /** Starts it under the same address with what it had saved. */
   async again(): Promise<void> {
-    const { state, model, adapters, rank, rows, shardBy = 'data' } = this.options;
+    const { state, model, adapters, rank, rows, share = 'sequences' } = this.options;
     mkdirSync(state, { recursive: true });
     const coordinator = `127.0.0.1:${await freePort()}`;
     const backend = {
@@ -63,7 +63,7 @@ export class SkyrlService {
       sample_max_num_sequences: rows,
       // One shape for every number of sequences.
       train_micro_batch_size: 1,
-      ...(processes > 1 && { coordinator_address: coordinator, num_processes: processes, ...sharding[shardBy] }),
+      ...(processes > 1 && { coordinator_address: coordinator, num_processes: processes, ...sharding[share] }),
     };
     const where = ['--host', '127.0.0.1', '--port', String(this.port), '--checkpoints-base', path.join(state, 'checkpoints')];
     const database = ['--database-url', `sqlite:///${path.join(state, 'tinker.db')}`];

@@ -25,7 +25,6 @@ import { suites } from '../src/evals/suites.js';
 import { splitCot } from '../src/lm/split-cot.js';
 import { check, deliberate, inTemporaryFolder, makeReasonerRun, say } from './proof.js';
 import { processes, SkyrlService } from './skyrl-process.js';
-import { untieHead } from './untie-head.js';
 
 const rank = 8;
 /** The only category: with the others' summaries each grade would take three times the tokens. */
@@ -188,11 +187,9 @@ await inTemporaryFolder(async (work) => {
   const model = path.join(work, 'base');
   await makeReasonerRun(path.join(work, 'reasoner'));
   await deliberate('export', path.join(work, 'reasoner'), '--to', 'merged', '--arm', 'base', '--out', model);
-  // SkyRL tx 0.3.0 closes over tied embeddings, which JAX refuses where they are spread over processes.
-  if (processes > 1) await untieHead(model);
   const policy = await makePolicy(work);
   const state = path.join(work, 'state');
-  const service = await SkyrlService.start({ home, state, model, adapters: processes > 1 ? 12 : 6, rank, rows: 4, shardBy: 'layers' });
+  const service = await SkyrlService.start({ home, state, model, adapters: processes > 1 ? 12 : 6, rank, rows: 4, share: 'nothing' });
   say(`        SkyRL tx in ${processes} JAX process${processes > 1 ? 'es' : ''}`);
   try {
     const config = path.join(work, 'run.yaml');
