@@ -99,7 +99,7 @@ def scripted(address: str) -> None:
     for what, error, change in [
         ("another model is NotFoundError", openai.NotFoundError, dict(model="gpt")),
         ("n = 0 is BadRequestError", openai.BadRequestError, dict(n=0)),
-        ("tools are refused", openai.BadRequestError, dict(tools=[dict(type="function", function=dict(name="f"))])),
+        ("a tool cannot be demanded", openai.BadRequestError, dict(tools=[dict(type="function", function=dict(name="f"))], tool_choice="required")),
     ]:
         try:
             client.chat.completions.create(**{"model": "sft+rl", "messages": WORDS, **change})

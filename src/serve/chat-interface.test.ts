@@ -51,6 +51,8 @@ describe('a chat interface', () => {
       id: 'm1',
       background_tasks: { title_generation: true },
       features: { web_search: false },
+      // Its own tools, which it offers with every request.
+      tools: [{ type: 'function', function: { name: 'search_notes', parameters: { type: 'object', properties: {} } } }],
       metadata: { user_id: '1', files: null },
     };
     const first = await post({ ...asked, messages: [{ role: 'user', content: 'Hi' }] });

@@ -7,8 +7,9 @@ const stopText = z.string().min(1, 'is empty').max(256, 'is longer than 256 char
 
 /** Fields that would change the answer and cannot be honoured: refused with a sentence. All other unknown fields are ignored. */
 const unsupported = z.object({
-  tools: z.array(z.unknown()).max(0, 'tools are not supported').nullish(),
-  functions: z.array(z.unknown()).max(0, 'functions are not supported').nullish(),
+  // Tools may be offered, as chat interfaces do with every request: a model need not use them, and these never do.
+  tool_choice: z.enum(['auto', 'none'], 'a tool cannot be demanded: these models call none').nullish(),
+  function_call: z.enum(['auto', 'none'], 'a function cannot be demanded: these models call none').nullish(),
   response_format: z.object({ type: z.literal('text', 'structured outputs are not supported') }).nullish(),
   logprobs: z.literal(false, 'log-probabilities are not supported').nullish(),
   frequency_penalty: z.literal(0, 'penalties are not supported').nullish(),

@@ -28,7 +28,9 @@ describe('what is refused', () => {
     ['max_tokens as text', { max_tokens: '5' }, 'max_tokens', 400],
     ['five stops', { stop: ['a', 'b', 'c', 'd', 'e'] }, 'stop', 400],
     ['an empty stop', { stop: '' }, 'stop', 400],
-    ['tools', { tools: [{}] }, 'tools', 400],
+    ['a tool that is demanded', { tools: [{}], tool_choice: 'required' }, 'tool_choice', 400],
+    ['one tool by name', { tools: [{}], tool_choice: { type: 'function', function: { name: 'f' } } }, 'tool_choice', 400],
+    ['a function by name', { functions: [{}], function_call: { name: 'f' } }, 'function_call', 400],
     ['structured outputs', { response_format: { type: 'json_object' } }, 'response_format.type', 400],
     ['another model', { model: 'gpt' }, 'model', 404],
   ])('%s', async (_name, change, param, status) => {
@@ -42,7 +44,8 @@ describe('what is refused', () => {
   it('nothing that is only unknown, empty or at its default', async () => {
     const { client } = await start([served(model)]);
     const extra = {
-      tools: [],
+      tools: [{ type: 'function', function: { name: 'search', parameters: {} } }],
+      tool_choice: 'auto',
       frequency_penalty: 0,
       logprobs: false,
       stop: null,
