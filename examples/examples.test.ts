@@ -121,10 +121,7 @@ describe('the examples', () => {
         return (await moved.forwardBackward([one], loss)).lossSum;
       };
       const expected = await Promise.all(replies.map(async (_, k) => ((await lossAt(k, 1e-4)) - (await lossAt(k, -1e-4))) / 2e-4));
-      const trainer = new TableTrainer(
-        renderer,
-        replies.map((reply) => ({ ...reply })),
-      );
+      const trainer = new TableTrainer(renderer, replies);
       await trainer.forwardBackward([one], loss);
       const { gradNorm } = await trainer.optimStep({ learningRate: 1e-3 });
       expect(gradNorm).toBeCloseTo(Math.hypot(...expected), 6);

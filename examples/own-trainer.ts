@@ -41,13 +41,15 @@ const logSumExp = (values: readonly number[]): number => {
 export class TableTrainer implements Trainer {
   private gradient: number[] = [];
   private sequences = 0;
+  readonly replies: Reply[] = [];
   readonly policy: ChatModel;
 
   /** @param renderer turns conversations into the tokens of your model and back; here that of another engine */
   constructor(
     readonly renderer: Renderer,
-    readonly replies: Reply[],
+    replies: readonly Reply[],
   ) {
+    this.reset(replies);
     this.policy = tableModel('policy', () => this.replies);
   }
 
@@ -163,8 +165,7 @@ const tableModel = (name: string, replies: () => readonly Reply[]): ChatModel =>
 
 /** Another engine's workbench for G_base, which generates and judges; the policy is the table. */
 export function tableWorkbench(bench: Workbench, replies: readonly Reply[]): Workbench {
-  const trainer = new TableTrainer(bench.trainer.renderer, []);
-  trainer.reset(replies);
+  const trainer = new TableTrainer(bench.trainer.renderer, replies);
   return {
     base: () => bench.base(),
     trainer,

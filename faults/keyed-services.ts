@@ -7,10 +7,7 @@ import type { Message } from '../src/base/records.js';
 import { modelRoles, type ModelRole } from '../src/base/server-settings.js';
 import { startScriptedServer, type Asked, type Fault, type Told } from '../src/engines/openai/scripted-server.js';
 import { scriptedReply } from '../src/engines/scripted-mind.js';
-import { TinyService } from '../src/engines/tinker/tiny-service.js';
-import { openCheckpoint } from '../src/lm/checkpoint.js';
-import { createRenderer } from '../src/lm/chat-template.js';
-import { allTargets } from '../src/lm/llama.js';
+import { tinyEngine, TinyService } from '../src/engines/tinker/tiny-service.js';
 
 /** When services fail: now and then, so that work goes on, or always, in one of two ways. */
 export type Temper = 'patient' | 'refuses' | 'gateway';
@@ -85,20 +82,7 @@ async function startTiny(
   temper: Temper,
   { checkpoint, folder }: { checkpoint: string; folder: string },
 ): Promise<TinyService> {
-  const { tokenizer, close } = await openCheckpoint(checkpoint);
-  await close();
-  const { endOfTurn } = await createRenderer(tokenizer);
-  const engine = {
-    checkpoint,
-    rank: 4,
-    alpha: 32,
-    targets: [...allTargets],
-    seed: 0,
-    trainingBytes: 1e9,
-    maxRows: 16,
-    endOfTurn,
-    threads: 1,
-  };
+  const { engine } = await tinyEngine(checkpoint);
   const calls = new Map<string, number>();
   const fault = (route: string) => {
     const call = (calls.get(route) ?? 0) + 1;

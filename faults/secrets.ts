@@ -9,6 +9,7 @@ import path from 'node:path';
 import { packageRoot } from '../src/base/package-root.js';
 import { modelRoles } from '../src/base/server-settings.js';
 import { writeSpellingModel } from '../src/lm/spelling-model.js';
+import { startServe } from '../src/serve/serve-process.js';
 import { startKeyedServices, type KeyedServices, type Temper } from './keyed-services.js';
 import { filesIn } from './scripted-run.js';
 import type { FaultOptions, Figures } from './section.js';
@@ -200,19 +201,8 @@ function command({ folder, env }: Session, args: readonly string[]): Promise<{ c
 
 /** `serve` with a key: asked with the right one, a wrong one and none. @returns the requests with the right one */
 async function askServer({ folder, env, told }: Session, model: string, key: string, failures: string[]): Promise<number> {
-  const args = [main, 'serve', model, '--port', '0', '--max-tokens', '8'];
-  const child = spawn(process.execPath, args, { cwd: folder, env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  const address = new Promise<string>((resolve, reject) => {
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (data: Buffer) => {
-        output += data.toString();
-        const found = /http:\/\/[\d.:]+/.exec(output);
-        if (found !== null) resolve(found[0]);
-      });
-    child.on('close', () => reject(new Error(`serve ended: ${output}`)));
-  });
-  const closed = new Promise((resolve) => child.on('close', resolve));
+  const args = [model, '--port', '0', '--max-tokens', '8'];
+  const { child, address, written, exit } = await startServe(args, { cwd: folder, env: environment(env) });
   let right = 0;
   for (const [authorization, wanted] of [
     [`Bearer ${key}`, 200],
@@ -226,14 +216,14 @@ async function askServer({ folder, env, told }: Session, model: string, key: str
     ] as const) {
       const headers = { 'content-type': 'application/json', ...(authorization !== '' && { authorization }) };
       const body = JSON.stringify({ model: path.basename(model), messages: [{ role: 'user', content: 'Say a.' }] });
-      const answer = await fetch((await address) + route, { method, headers, ...(method === 'POST' && { body }) });
+      const answer = await fetch(address + route, { method, headers, ...(method === 'POST' && { body }) });
       told.push(await answer.text());
       if (answer.status === 200 && wanted === 200) right++;
       if (answer.status === 200 && wanted !== 200) failures.push(`serve ${route} answers without the right key`);
     }
   }
   child.kill('SIGTERM');
-  await closed;
-  told.push(output);
+  await exit;
+  told.push(written());
   return right;
 }

@@ -7,8 +7,8 @@ import { once } from 'node:events';
 import { mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { packageRoot } from '../src/base/package-root.js';
 import { chromiumFile, openChromium } from '../src/report/chromium.js';
+import { startServe } from '../src/serve/serve-process.js';
 import { check, freePort, inTemporaryFolder, makeReasonerRun, say } from './proof.js';
 
 const [program = 'open-webui', home = '.cache/open-webui'] = process.argv.slice(2);
@@ -121,19 +121,8 @@ await inTemporaryFolder(async (work) => {
   const run = path.join(work, 'run');
   await makeReasonerRun(run);
   const log = openSync(path.join(home, 'open-webui.log'), 'w');
-  const ours = spawn(
-    process.execPath,
-    [path.join(packageRoot, 'dist', 'src', 'cli', 'main.js'), 'serve', run, '--arm', 'sft', '--port', '0', '--temperature', '0'],
-    { env: { ...process.env, DELIBERATE_API_KEY: key }, stdio: ['ignore', 'pipe', log] },
-  );
-  const address = await new Promise<string>((resolve, reject) => {
-    let told = '';
-    ours.stdout?.on('data', (data: Buffer) => {
-      told += data.toString();
-      const found = /http:\/\/[\d.]+:\d+/.exec(told);
-      if (found !== null) resolve(found[0]);
-    });
-    ours.on('exit', () => reject(new Error(`serve ended: ${told}`)));
+  const ours = await startServe([run, '--arm', 'sft', '--port', '0', '--temperature', '0'], {
+    env: { ...process.env, DELIBERATE_API_KEY: key },
   });
   const port = await freePort();
   const env = {
@@ -144,7 +133,7 @@ await inTemporaryFolder(async (work) => {
     OFFLINE_MODE: 'true',
     HF_HUB_OFFLINE: '1',
     ENABLE_OLLAMA_API: 'False',
-    OPENAI_API_BASE_URLS: `${address}/v1`,
+    OPENAI_API_BASE_URLS: `${ours.address}/v1`,
     OPENAI_API_KEYS: key,
     ANONYMIZED_TELEMETRY: 'false',
   };
@@ -157,6 +146,6 @@ await inTemporaryFolder(async (work) => {
     else await askPage(webui);
   } finally {
     await stop(theirs);
-    await stop(ours);
+    await stop(ours.child);
   }
 });

@@ -100,9 +100,11 @@ async function reward(
   if (malformed || cot === null || cot === '' || answer === '')
     return { ...common, outcome: 'malformed', reward: lowestReward, judgeRequest: null };
   const judgeRequest: JudgeRequest = { messages: prompt.messages, answer, category: categoryOf(prompt) };
+  let asked = false;
   const said: JudgeRun[] = [];
   const watched: AnswerJudge = {
     judgeAnswer: async (request, runs) => {
+      asked = true;
       const verdicts = await judge.judgeAnswer(request, runs);
       said.push(...verdicts);
       return verdicts;
@@ -110,7 +112,6 @@ async function reward(
   };
   const usual = () => (isOrdinary(prompt) ? helpfulReward : policyReward)(watched, judgeRequest, judgeRuns);
   const score = own?.reward === undefined ? await usual() : await ownReward(own.reward, judgeRequest, usual);
-  const asked = said.length > 0;
   return {
     ...common,
     judgeRuns: said,

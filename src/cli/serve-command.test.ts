@@ -1,6 +1,4 @@
 /** `serve` over the embedded engine with a tiny random model: what the scripted engine cannot show. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -16,6 +14,7 @@ import { trainSft } from '../align/sft.js';
 import { loadSpec } from '../align/spec/parse.js';
 import { specDigests } from '../align/trained-specification.js';
 import { writeSpellingModel } from '../lm/spelling-model.js';
+import { startServe } from '../serve/serve-process.js';
 import { servedSpecification } from '../serve/served-model.js';
 import { main } from './main.js';
 import { openWorkbench } from './open-workbench.js';
@@ -232,24 +231,8 @@ describe('the command', () => {
   });
 
   it('on SIGTERM writes to its end what is being written, and exits with 0', async () => {
-    const child = spawn(
-      process.execPath,
-      [path.join(packageRoot, 'dist', 'src', 'cli', 'main.js'), 'serve', model, '--port', '0', '--max-tokens', '2000'],
-      {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
-    );
-    const exit = once(child, 'exit');
+    const { child, address, exit } = await startServe([model, '--port', '0', '--max-tokens', '2000']);
     try {
-      let out = '';
-      const address = await new Promise<string>((resolve, reject) => {
-        child.stdout.on('data', (data: Buffer) => {
-          out += data.toString();
-          const found = /http:\S+/.exec(out);
-          if (found) resolve(found[0]);
-        });
-        void exit.then(() => reject(new Error(`it ended: ${out}`)));
-      });
       const client = new OpenAI({ baseURL: `${address}/v1`, apiKey: 'none', maxRetries: 0 });
       const stream = await client.chat.completions.create({ model: 'tiny', messages: words, n: 16, seed: 1, temperature: 2, stream: true });
       let finished = 0;
@@ -260,7 +243,7 @@ describe('the command', () => {
       }
       expect(finished).toBe(16);
       expect(chunks).toBeGreaterThan(20);
-      expect((await exit)[0]).toBe(0);
+      expect(await exit).toBe(0);
     } finally {
       child.kill('SIGKILL');
     }

@@ -14,11 +14,8 @@ import { silent } from '../base/progress.js';
 import type { Prompt, SftRecord } from '../base/records.js';
 import { RunPaths } from '../base/run-folder.js';
 import { createScriptedWorkbench } from '../engines/scripted.js';
-import { TinyService } from '../engines/tinker/tiny-service.js';
+import { tinyEngine, TinyService } from '../engines/tinker/tiny-service.js';
 import type { Workbench } from '../engines/workbench.js';
-import { openCheckpoint } from '../lm/checkpoint.js';
-import { createRenderer } from '../lm/chat-template.js';
-import { allTargets } from '../lm/llama.js';
 import { writeSpellingModel } from '../lm/spelling-model.js';
 import { openArm } from './arms.js';
 import { openWorkbench } from './open-workbench.js';
@@ -76,20 +73,7 @@ beforeAll(async () => {
   home = await mkdtemp(path.join(os.tmpdir(), 'deliberate-tinker-run-'));
   const checkpoint = path.join(home, 'model');
   await writeSpellingModel(checkpoint, 'llama-tied');
-  const { tokenizer, close } = await openCheckpoint(checkpoint);
-  await close();
-  const { endOfTurn } = await createRenderer(tokenizer);
-  const engine = {
-    checkpoint,
-    rank: 4,
-    alpha: 32,
-    targets: [...allTargets],
-    seed: 0,
-    trainingBytes: 1e9,
-    maxRows: 16,
-    endOfTurn,
-    threads: 1,
-  };
+  const { engine } = await tinyEngine(checkpoint);
   tiny = await new TinyService({ engine, folder: path.join(home, 'service'), onWork: (call) => onWork(call) }).start();
   here = await context('embedded', {});
   await trainSft(here, 'sft', records);

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { chromiumAdvice, chromiumFile, openChromium, openTab, overflow } from './chromium.js';
+import { chromiumAdvice, chromiumFile, openChromium, openTab, lookOver } from './chromium.js';
 import { buildReport } from './report.js';
 import { sampleReportData } from './sample-data.js';
 
@@ -27,19 +27,13 @@ describe.skipIf(chromiumFile === undefined)(`the report in a browser${chromiumAd
   });
 
   it('fits both colour schemes and a narrow screen, with everything unfolded, and asks for nothing', async () => {
-    const seen: unknown[] = [];
-    for (const colorScheme of ['light', 'dark'] as const) {
-      for (const width of [360, 1280]) {
-        const { page, problems } = await openTab(browser, [address], { colorScheme, viewport: { width, height: 800 } });
-        await page.goto(address);
-        await page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))");
-        expect(await overflow(page), `${colorScheme} ${width}`).toBeLessThanOrEqual(0);
-        if (width === 360) seen.push(await page.evaluate('getComputedStyle(document.body).backgroundColor'));
-        expect(problems).toEqual([]);
-        await page.context().close();
-      }
+    const looks = await lookOver(browser, address);
+    for (const { colorScheme, width, overflow, problems } of looks) {
+      expect(overflow, `${colorScheme} ${width}`).toBeLessThanOrEqual(0);
+      expect(problems).toEqual([]);
     }
-    expect(seen[0]).not.toBe(seen[1]);
+    const narrow = looks.filter(({ width }) => width === 360);
+    expect(narrow[0]!.background).not.toBe(narrow[1]!.background);
   }, 300_000);
 
   it('is read with the keyboard alone: the wide table scrolls, what is folded unfolds', async () => {

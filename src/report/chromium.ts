@@ -56,3 +56,32 @@ export async function openTab(browser: Browser, origins: readonly string[], opti
 
 /** Pixels by which a page is wider than its window. */
 export const overflow = (page: Page): Promise<number> => page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
+
+/** Unfolds all that is folded. */
+export const unfold = (page: Page): Promise<unknown> =>
+  page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))");
+
+/** A page with everything unfolded, as one colour scheme and width show it. */
+export interface Look {
+  colorScheme: 'light' | 'dark';
+  width: number;
+  background: string;
+  overflow: number;
+  problems: string[];
+}
+
+/** In both colour schemes, on a narrow and a wide screen. */
+export async function lookOver(browser: Browser, address: string): Promise<Look[]> {
+  const looks: Look[] = [];
+  for (const colorScheme of ['light', 'dark'] as const) {
+    for (const width of [360, 1280]) {
+      const { page, problems } = await openTab(browser, [address], { colorScheme, viewport: { width, height: 800 } });
+      await page.goto(address);
+      await unfold(page);
+      const background = await page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
+      looks.push({ colorScheme, width, background, overflow: await overflow(page), problems });
+      await page.context().close();
+    }
+  }
+  return looks;
+}

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../base/package-root.js';
-import { chromiumAdvice, chromiumFile, hostileText, marker, openChromium, openTab, overflow } from '../report/chromium.js';
+import { chromiumAdvice, chromiumFile, hostileText, marker, openChromium, openTab, lookOver, unfold } from '../report/chromium.js';
 import { StudyCard } from './results.js';
 import { buildStudyPage } from './study-page.js';
 
@@ -46,19 +46,13 @@ describe.skipIf(chromiumFile === undefined)(`the study page in a browser${chromi
 
   it('fits both colour schemes and a narrow screen, and asks for nothing', async () => {
     const address = await written('measured.html', buildStudyPage(card));
-    const seen: unknown[] = [];
-    for (const colorScheme of ['light', 'dark'] as const) {
-      for (const width of [360, 1280]) {
-        const { page, problems } = await openTab(browser, [address], { colorScheme, viewport: { width, height: 800 } });
-        await page.goto(address);
-        await page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))");
-        expect(await overflow(page), `${colorScheme} ${width}`).toBeLessThanOrEqual(0);
-        if (width === 360) seen.push(await page.evaluate('getComputedStyle(document.body).backgroundColor'));
-        expect(problems).toEqual([]);
-        await page.context().close();
-      }
+    const looks = await lookOver(browser, address);
+    for (const { colorScheme, width, overflow, problems } of looks) {
+      expect(overflow, `${colorScheme} ${width}`).toBeLessThanOrEqual(0);
+      expect(problems).toEqual([]);
     }
-    expect(seen[0]).not.toBe(seen[1]);
+    const narrow = looks.filter(({ width }) => width === 360);
+    expect(narrow[0]!.background).not.toBe(narrow[1]!.background);
   }, 300_000);
 
   it('is read with the keyboard alone: a link of the list leads to its study, wide tables scroll', async () => {
@@ -81,7 +75,7 @@ describe.skipIf(chromiumFile === undefined)(`the study page in a browser${chromi
     const address = await written('hostile.html', buildStudyPage(attacked(card)));
     const { page, problems } = await openTab(browser, [address]);
     await page.goto(address);
-    await page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))");
+    await unfold(page);
     expect(await page.evaluate(`window.${marker}`)).toBeUndefined();
     expect(await page.locator('body :is(img, script, iframe, style, form, a[href^="javascript:"], [onerror], [onload])').count()).toBe(0);
     expect(await page.locator('body svg:not(.chart)').count()).toBe(0);

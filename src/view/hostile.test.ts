@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { parseConfig } from '../base/config.js';
 import { schemaVersion } from '../base/records.js';
-import { chromiumAdvice, chromiumFile, hostileName, hostileText, marker, openChromium, openTab } from '../report/chromium.js';
+import { chromiumAdvice, chromiumFile, hostileName, hostileText, marker, openChromium, openTab, unfold } from '../report/chromium.js';
 import { collectReport } from '../report/collect.js';
 import { buildReport } from '../report/report.js';
 import { sampleReportData } from '../report/sample-data.js';
@@ -147,7 +147,7 @@ describe.skipIf(chromiumFile === undefined)(`a run full of attacks${chromiumAdvi
     for (const [address, fields] of pages) {
       await open(page, address);
       // Also what is folded up.
-      await page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))");
+      await unfold(page);
       await expectText(page, address);
       const text = await page.locator('main').textContent();
       for (const field of fields) expect(text, `${address}: ${field}`).toContain(`<script>window.${marker}='${field}'</script>`);
@@ -208,7 +208,7 @@ describe.skipIf(chromiumFile === undefined)(`a run full of attacks${chromiumAdvi
     const address = pathToFileURL(path.join(root, 'report.html')).href;
     const { page, problems } = await openTab(browser, [address]);
     await page.goto(address);
-    await page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))");
+    await unfold(page);
     await expectText(page, 'report');
     expect(await page.locator('link, script, base, form').count()).toBe(0);
     const text = await page.locator('main').textContent();

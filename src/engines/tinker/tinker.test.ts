@@ -4,16 +4,14 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { parseConfig } from '../../base/config.js';
-import { openCheckpoint } from '../../lm/checkpoint.js';
-import { createRenderer, type ModelRenderer } from '../../lm/chat-template.js';
-import { allTargets } from '../../lm/llama.js';
+import type { ModelRenderer } from '../../lm/chat-template.js';
 import { readAdapter } from '../../lm/peft.js';
 import { writeSpellingModel } from '../../lm/spelling-model.js';
 import { Model } from '../embedded/model.js';
 import type { EngineSettings } from '../embedded/protocol.js';
 import type { AdamParams, Datum, LossFunction } from '../types.js';
 import { openTinkerWorkbench, type TinkerOptions } from './index.js';
-import { TinyService, type TinyServiceOptions } from './tiny-service.js';
+import { tinyEngine, TinyService, type TinyServiceOptions } from './tiny-service.js';
 
 let home: string;
 let engine: EngineSettings;
@@ -25,20 +23,7 @@ beforeAll(async () => {
   home = await mkdtemp(path.join(os.tmpdir(), 'deliberate-tinker-'));
   const checkpoint = path.join(home, 'model');
   await writeSpellingModel(checkpoint, 'llama-tied');
-  const { tokenizer, close } = await openCheckpoint(checkpoint);
-  await close();
-  renderer = await createRenderer(tokenizer);
-  engine = {
-    checkpoint,
-    rank: 4,
-    alpha: 32,
-    targets: [...allTargets],
-    seed: 3,
-    trainingBytes: 1e9,
-    maxRows: 16,
-    endOfTurn: renderer.endOfTurn,
-    threads: 1,
-  };
+  ({ engine, renderer } = await tinyEngine(checkpoint, 3));
 });
 afterEach(async () => {
   for (const one of opened.splice(0)) await one.close();

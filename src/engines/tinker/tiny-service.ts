@@ -9,6 +9,9 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { openCheckpoint } from '../../lm/checkpoint.js';
+import { createRenderer, type ModelRenderer } from '../../lm/chat-template.js';
+import { allTargets } from '../../lm/llama.js';
 import { Model } from '../embedded/model.js';
 import type { EngineSettings } from '../embedded/protocol.js';
 import type { Datum, LossFunction } from '../types.js';
@@ -44,6 +47,15 @@ type Body = Record<string, unknown>;
 type Outcome = { value: unknown } | { detail: string };
 
 export const servedName = 'tiny';
+
+/** Settings of the served model, and what turns conversations into its tokens. @param checkpoint folder of a spelling model */
+export async function tinyEngine(checkpoint: string, seed = 0): Promise<{ engine: EngineSettings; renderer: ModelRenderer }> {
+  const { tokenizer, close } = await openCheckpoint(checkpoint);
+  await close();
+  const renderer = await createRenderer(tokenizer);
+  const sizes = { rank: 4, alpha: 32, targets: [...allTargets], trainingBytes: 1e9, maxRows: 16, threads: 1 };
+  return { engine: { checkpoint, ...sizes, seed, endOfTurn: renderer.endOfTurn }, renderer };
+}
 
 export class TinyService {
   url = '';
