@@ -176,6 +176,31 @@ describe.skipIf(chromiumFile === undefined)(`the page${chromiumAdvice}`, () => {
     await page.context().close();
   }, 300_000);
 
+  it('leaves the focus where it came to be while the page was asked for anew', async () => {
+    const page = await tab();
+    await open(page, '/spec');
+    let release: () => void = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    await page.route('**/api/spec*', async (route) => {
+      await held;
+      await route.continue();
+    });
+    const asked = page.waitForRequest('**/api/spec*');
+    const file = path.join(root, 'completions.jsonl');
+    const [line] = (await readFile(file, 'utf8')).split('\n');
+    await appendFile(file, `${line!.replace('"id":"c0"', '"id":"last"')}\n`);
+    await asked;
+    await page.keyboard.press('j');
+    await page.locator('.entry:focus').evaluate((entry) => entry.setAttribute('data-old', ''));
+    release();
+    await page.waitForSelector('.entry[data-old]', { state: 'detached' });
+    expect(await page.locator('.entry:focus .code').innerText()).toBe('V1');
+    expect(problems).toEqual([]);
+    await page.context().close();
+  }, 300_000);
+
   it('gives nothing to another site but the way here: not by a name pointed here, not by a request from elsewhere', async () => {
     const page = await (await browser.newContext()).newPage();
     const rebound = await page.goto(`${base.replace('127.0.0.1', 'evil.example')}/api/records`);

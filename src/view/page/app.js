@@ -58,7 +58,6 @@ async function show(why) {
     if (link.getAttribute('href') === (path === '/trace' ? '/records' : path)) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }
-  const focused = focusKey(document.activeElement);
   const address = location.pathname + location.search;
   /** Another address was gone to meanwhile: what this one has to show or say is no longer asked for. */
   const isLeft = () => address !== location.pathname + location.search;
@@ -66,22 +65,11 @@ async function show(why) {
     await current.view.update(Object.fromEntries(new URLSearchParams(location.search)), why);
     if (isLeft()) return;
     document.body.dataset['ready'] = address;
-    if (focused !== null && document.activeElement === document.body) refocus(focused);
   } catch (error) {
     if (/** @type {Error} */ (error).name === 'AbortError' || isLeft()) return;
     if (why === 'address')
       main.replaceChildren(h('p', { class: 'problem', role: 'alert' }, error instanceof Error ? error.message : String(error)));
     if (why === 'address') current = null;
-  }
-}
-
-/** A redraw must not take the focus away. @param {Element | null} element */
-const focusKey = (element) =>
-  element === null ? null : (element.id !== '' && `#${element.id}`) || element.getAttribute('href') || element.getAttribute('data-key');
-/** @param {string} key */
-function refocus(key) {
-  for (const element of main.querySelectorAll('[id], a[href], [data-key]')) {
-    if (focusKey(element) === key) return /** @type {HTMLElement} */ (element).focus({ preventScroll: true });
   }
 }
 

@@ -1,6 +1,6 @@
 /** Two arms on the same prompts: a paired test, then the answers beside each other, flipped ones first. */
 import { address, get } from './api.js';
-import { h, plural, rate, score, word } from './dom.js';
+import { h, plural, rate, redraw, score, word } from './dom.js';
 
 const pageSize = 25;
 /** @type {[string, string][]} */
@@ -47,7 +47,8 @@ export function compareView(main, go) {
       /** @type {string[]} */
       const names = arms.map((/** @type {any} */ one) => one.value);
       if (names.length < 2)
-        return body.replaceChildren(
+        return redraw(
+          body,
           h('p', { class: 'note' }, 'There are not yet two arms with graded answers. ', h('code', {}, 'deliberate eval'), ' makes them.'),
         );
       const last = ['sft+rl', 'sft', 'answer-only'].find((arm) => names.includes(arm)) ?? names.at(-1);
@@ -61,7 +62,8 @@ export function compareView(main, go) {
       choices(selects['suite'], compared.suites, params['suite'], 'all suites');
       choices(selects['show'], shows, show);
       found = compared.rows.length;
-      body.replaceChildren(
+      redraw(
+        body,
         summary(compared, a ?? '', b ?? '', params['suite']),
         found === 0
           ? h('p', { class: 'note' }, 'No pair of this sort.')

@@ -32,6 +32,24 @@ export const h = (tag, props = {}, ...children) =>
 /** @param {string} tag @param {Props} [props] @param {Child[]} children */
 export const svg = (tag, props = {}, ...children) => fill(document.createElementNS('http://www.w3.org/2000/svg', tag), props, children);
 
+/**
+ * Replaces what an element holds and leaves the focus where it was, also when it came there while the new content was on its way.
+ * @param {Element} element @param {Child[]} children
+ */
+export function redraw(element, ...children) {
+  const focused = element.contains(document.activeElement) ? focusKey(document.activeElement) : null;
+  element.replaceChildren();
+  append(element, children);
+  if (focused === null) return;
+  for (const one of element.querySelectorAll('[id], a[href], [data-key]')) {
+    if (focusKey(one) === focused) return /** @type {HTMLElement} */ (one).focus({ preventScroll: true });
+  }
+}
+
+/** By what an element is known when it is drawn again. @param {Element | null} element */
+const focusKey = (element) =>
+  element === null ? null : (element.id !== '' && `#${element.id}`) || element.getAttribute('href') || element.getAttribute('data-key');
+
 /** Shows what would hide or reorder text: an answer must not look like another one. @param {string} text */
 export const visible = (text) =>
   text

@@ -1,5 +1,5 @@
 /** The filters of the table of records: their names, their choices with counts, and those that are set. */
-import { count, h, word } from './dom.js';
+import { count, h, redraw, word } from './dom.js';
 
 /** @typedef {import('./app.js').Params} Params */
 
@@ -59,7 +59,8 @@ export function drawChips(chips, params, change) {
   const title = (/** @type {string} */ name) =>
     [...chosen, ...fixed].find(([one]) => one === name)?.[1] ?? (name === 'q' ? 'Search' : 'Prompt');
   const given = Object.entries(params).filter(([name]) => filterNames.includes(name));
-  chips.replaceChildren(
+  redraw(
+    chips,
     ...given.map(([name, value]) =>
       h(
         'button',

@@ -1,7 +1,7 @@
 /** Where the run stands. */
 import { address, get } from './api.js';
 import { charts } from './charts.js';
-import { count, h, plural, rate, svg, word } from './dom.js';
+import { count, h, plural, rate, redraw, svg, word } from './dom.js';
 
 /** @param {HTMLElement} main @returns {import('./app.js').View} */
 export function overviewView(main) {
@@ -49,7 +49,7 @@ function draw(main, run) {
         charts(run.charts, arms),
       ),
   );
-  main.replaceChildren(page);
+  redraw(main, page);
 }
 
 /** @param {any} run @returns {string[]} */

@@ -1,6 +1,6 @@
 /** The table of records: filters with counts, search, sort, keys; everything stands in the address. */
 import { address, get } from './api.js';
-import { count, h, human, plural, score, word } from './dom.js';
+import { count, h, human, plural, redraw, score, word } from './dom.js';
 import { chosen, drawChips, drawChoices, filtersOf, fixed } from './filters.js';
 
 /** @typedef {import('./app.js').Params} Params */
@@ -90,7 +90,8 @@ export function recordsView(main, go) {
     const offset = Number(params['offset'] ?? 0);
     status.textContent =
       total === 0 ? 'No record fits.' : `${count(offset + 1)}–${count(offset + page.rows.length)} of ${plural(total, 'record')}`;
-    table.replaceChildren(
+    redraw(
+      table,
       h(
         'thead',
         {},
@@ -108,7 +109,8 @@ export function recordsView(main, go) {
         ),
       ),
     );
-    pager.replaceChildren(
+    redraw(
+      pager,
       h('button', { type: 'button', id: 'previous', disabled: offset === 0, onclick: () => turn(-1) }, '← Previous'),
       h('button', { type: 'button', id: 'next', disabled: offset + page.rows.length >= total, onclick: () => turn(1) }, 'Next →'),
     );

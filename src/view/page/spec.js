@@ -1,6 +1,6 @@
 /** The policy to read, with how each clause was used. */
 import { address, get } from './api.js';
-import { count, h, svg, word } from './dom.js';
+import { count, h, redraw, svg, word } from './dom.js';
 
 /** @param {HTMLElement} main @param {import('./app.js').Go} go @returns {import('./app.js').View} */
 export function specView(main, go) {
@@ -76,7 +76,8 @@ function draw(body, spec, part) {
     );
   // What was opened stays open when the numbers change.
   const open = new Set([...body.querySelectorAll('details[open] > summary')].map((one) => one.getAttribute('data-key')));
-  body.replaceChildren(
+  redraw(
+    body,
     h(
       'div',
       { class: 'policy' },

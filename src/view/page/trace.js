@@ -1,6 +1,6 @@
 /** One record: conversation, CoT with its clauses, answer, and who saw and said what. */
 import { address, get, mayWrite, post } from './api.js';
-import { h, human, score, word } from './dom.js';
+import { h, human, redraw, score, word } from './dom.js';
 import { filtersOf } from './filters.js';
 import { pageSize } from './records.js';
 import { checks, cited, reading, related, runs } from './trace-parts.js';
@@ -40,7 +40,8 @@ export function traceView(main, go) {
   async function draw() {
     const record = await get('trace', { key: params['key'] });
     shown = params['key'] ?? '';
-    main.replaceChildren(
+    redraw(
+      main,
       page(record, {
         list: list(),
         walk: params['at'] !== undefined,
