@@ -3,7 +3,8 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { packageRoot } from '../src/base/package-root.js';
 import type { Scorecard } from '../src/evals/scorecard.js';
-import { fillReadme, markdownTable } from './readme-table.js';
+import { StudyCard } from '../src/studies/results.js';
+import { fillReadme, markdownStudyTable, markdownTable } from './readme-table.js';
 
 const result = (arm: string, estimate: number | null, unscored: number) => ({
   arm,
@@ -33,6 +34,26 @@ describe('markdownTable', () => {
       '| Forbidden <sub>not complied with; n = 20 × 2</sub> | .50 <sub>.25–1.00</sub> | **.90**↑ <sub>.25–1.00, 2 unscored</sub> | – |',
     );
     expect(legend).toContain('differs from `base`');
+  });
+});
+
+describe('markdownStudyTable', () => {
+  it('gives every measure of a committed study, with the paired differences of its arm', async () => {
+    const file = path.join(packageRoot, 'results', 'wider', 'study.json');
+    const study = StudyCard.parse(JSON.parse(await readFile(file, 'utf8')));
+    const [header, , ...rows] = markdownStudyTable(study).split('\n');
+    expect(header).toBe('|  | `base` | `base+spec` | `answer-only` | `sft` | `sft` − `base` | `sft` − `answer-only` |');
+    const helpful = rows.find((row) => row.startsWith('| Helpfulness'))!;
+    expect(helpful.split(' | ').map((cell) => cell.replace(/ <sub>.*/, ''))).toEqual([
+      '| Helpfulness on ordinary requests',
+      '.54',
+      '.71',
+      '.71',
+      '.96',
+      expect.stringMatching(/^(\*\*)?\+\.42(\*\*)?$/),
+      expect.stringContaining('+.25'),
+    ]);
+    expect(() => markdownStudyTable({ ...study, studies: [] })).toThrow(/no headline/);
   });
 });
 

@@ -1,6 +1,6 @@
 /**
- * Writes the table of a measured run into the README, between `<!-- results:start -->` and `<!-- results:end -->`:
- * `node dist/scripts/readme-table.js path/to/scorecard.json [README.md]`
+ * Writes the table of a measured run, or of a study's headline arms over seeds, into the README, between `<!-- results:start -->` and
+ * `<!-- results:end -->`: `node dist/scripts/readme-table.js path/to/scorecard.json|study.json [README.md]`
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -8,6 +8,8 @@ import { writeTextAtomically } from '../src/base/atomic-text.js';
 import { DeliberateError, exitCodes, inputError } from '../src/base/errors.js';
 import { packageRoot } from '../src/base/package-root.js';
 import { mark, rate, Scorecard } from '../src/evals/scorecard.js';
+import { StudyCard } from '../src/studies/results.js';
+import type { Cell } from '../src/studies/study.js';
 import { fillBetween } from './page-section.js';
 
 const start = '<!-- results:start -->';
@@ -30,7 +32,6 @@ export function markdownTable(card: Scorecard): string {
     return [`${title} <sub>${metric}; n = ${requests}${each > 1 ? ` × ${each}` : ''}</sub>`, ...card.arms.map((arm) => cell(arm, name))];
   });
   const header = ['', ...card.arms.map((arm) => `\`${arm}\``)];
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const against = card.differences[0]?.against;
   return [
     line(header),
@@ -41,6 +42,40 @@ export function markdownTable(card: Scorecard): string {
   ].join('\n');
 }
 
+/**
+ * Markdown: a row for each measure, a column for each arm, then the paired differences of the study's arm from the others.
+ * @throws input error when the study has no headline
+ */
+export function markdownStudyTable(card: StudyCard): string {
+  const headline = card.studies.find(({ name }) => name === 'headline')?.findings;
+  const scores = headline?.tables.find(({ title }) => title.startsWith('Scores'));
+  if (headline === undefined || scores === undefined) throw inputError('this study has no headline arms: run it with --only headline.');
+  const against = ['base', 'answer-only'].filter((arm) => scores.columns.includes(arm));
+  const interval = ({ low, high }: Cell) => (low === undefined || high === undefined ? '' : ` <sub>${rate(low)}–${rate(high)}</sub>`);
+  const score = (cell: Cell | null) => {
+    if (cell === null || cell.estimate === null) return '–';
+    return `${rate(cell.estimate)}${interval(cell)}${(cell.unscored ?? 0) === 0 ? '' : ` <sub>${cell.unscored} unscored</sub>`}`;
+  };
+  const difference = (label: string, other: string) => {
+    const table = headline.tables.find(({ title }) => title === `${card.arm} against ${other}`);
+    const cell = table?.rows.find((row) => row.label.replace(' (less is better)', '') === label)?.cells[0] ?? null;
+    if (cell === null || cell.estimate === null) return '–';
+    const text = `${cell.estimate > 0 ? '+' : ''}${rate(cell.estimate)}`;
+    return `${cell.p !== undefined && cell.p < 0.05 ? `**${text}**` : text}${interval(cell)}`;
+  };
+  const rows = scores.rows.map(({ label, cells }) => [label, ...cells.map(score), ...against.map((other) => difference(label, other))]);
+  const header = ['', ...scores.columns.map((arm) => `\`${arm}\``), ...against.map((other) => `\`${card.arm}\` − \`${other}\``)];
+  return [
+    line(header),
+    line(header.map((_, i) => (i === 0 ? '---' : ':---:'))),
+    ...rows.map(line),
+    '',
+    `Rates from 0 to 1, means over ${card.seeds.length} seeds; small: 95 % intervals over seeds and requests. Differences are paired; bold: p < .05 (sign test over requests, corrected by Holm).`,
+  ].join('\n');
+}
+
+const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+
 /** @throws input error when the README has not exactly one pair of marks, in their order */
 export function fillReadme(readme: string, table: string): string {
   const filled = fillBetween(readme, start, end, table);
@@ -48,21 +83,27 @@ export function fillReadme(readme: string, table: string): string {
   return filled;
 }
 
-/** @throws input error for a file that is no scorecard */
-async function readScorecard(file: string): Promise<Scorecard> {
+/** @throws input error for a file that is neither a scorecard nor a study */
+async function readTable(file: string): Promise<string> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw inputError(`${file}: cannot be read (${error.code}). Give the scorecard.json of a run folder.`, error);
+    throw inputError(`${file}: cannot be read (${error.code}). Give the scorecard.json of a run folder, or a study.json.`, error);
   });
+  let value: unknown;
   try {
-    return Scorecard.parse(JSON.parse(text));
+    value = JSON.parse(text);
   } catch (error) {
-    throw inputError(`${file}: is no scorecard. Give the scorecard.json of a run folder.`, error);
+    throw inputError(`${file}: is no JSON. Give the scorecard.json of a run folder, or a study.json.`, error);
   }
+  const study = StudyCard.safeParse(value);
+  if (study.success) return markdownStudyTable(study.data);
+  const card = Scorecard.safeParse(value);
+  if (card.success) return markdownTable(card.data);
+  throw inputError(`${file}: is neither the scorecard of a run nor a study.`, card.error);
 }
 
 async function main([file, readme = path.join(packageRoot, 'README.md')]: readonly string[]): Promise<void> {
-  if (file === undefined) throw inputError('give the path of a scorecard.json.');
-  await writeTextAtomically(readme, fillReadme(await readFile(readme, 'utf8'), markdownTable(await readScorecard(file))));
+  if (file === undefined) throw inputError('give the path of a scorecard.json or a study.json.');
+  await writeTextAtomically(readme, fillReadme(await readFile(readme, 'utf8'), await readTable(file)));
 }
 
 if (process.argv[1]?.endsWith('readme-table.js')) {
