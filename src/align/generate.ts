@@ -6,6 +6,7 @@ import type { ChatChoice, ChatModel } from '../engines/types.js';
 import { digestsFor, modelFor } from '../engines/workbench.js';
 import { splitCot } from '../lm/split-cot.js';
 import { checkCompletion } from './check.js';
+import { answerAgain, lacksOnlyAnswer } from './answer-again.js';
 import { repairCitations } from './repair.js';
 import { paperLayout, sharedLayout } from './generation-prompt.js';
 import type { Spec } from './spec/types.js';
@@ -17,7 +18,7 @@ import { byCategory, categoryOf, seedFrom, type StageContext } from './stage.js'
  */
 export async function generate(context: StageContext, prompts: readonly Prompt[]): Promise<Completion[]> {
   const { bench, config, paths, progress, specs, signal } = context;
-  const { samples, layout = bench.layout, maxTokens, temperature, topP } = config.generate;
+  const { samples, answers, layout = bench.layout, maxTokens, temperature, topP } = config.generate;
   const log = await JsonlLog.open(paths.completions(), Completion);
   const made = new Map(log.records.map((record) => [record.id, record]));
   const idsOf = new Map(prompts.map((prompt) => [prompt, completionIds(context, prompt)]));
@@ -42,13 +43,22 @@ export async function generate(context: StageContext, prompts: readonly Prompt[]
       seed,
       ...(signal && { signal }),
     });
-    const completions = ids(prompt).flatMap((id, sample) => {
+    const first = ids(prompt).flatMap((id, sample) => {
       const choice = choices[sample];
       // An engine's failure is not kept: going on asks again.
       return choice === undefined || choice.stopReason === 'error' || made.has(id)
         ? []
         : [toCompletion(id, prompt, sample, choice, specs.spec)];
     });
+    const further = { messages, sharedMessages, n: answers - 1, maxTokens, temperature, topP, ...(signal && { signal }) };
+    const found = await Promise.all(
+      first.map((completion) =>
+        answers > 1 && lacksOnlyAnswer(completion)
+          ? answerAgain(model, further, completion, { prompt, spec: specs.spec, seed: config.seed })
+          : completion,
+      ),
+    );
+    const completions = found.filter((completion) => completion !== null);
     await log.append(...completions);
     for (const completion of completions) made.set(completion.id, completion);
     task.advance(samples, usage.completionTokens);
@@ -68,14 +78,14 @@ export async function generate(context: StageContext, prompts: readonly Prompt[]
 
 /** Ids of a prompt's completions, by sample. */
 export function completionIds({ bench, config, specs }: StageContext, prompt: Prompt): string[] {
-  const { samples, layout = bench.layout, maxTokens, temperature, topP } = config.generate;
+  const { samples, answers, layout = bench.layout, maxTokens, temperature, topP } = config.generate;
   return Array.from({ length: samples }, (_, sample) =>
     contentId(
       'completion',
       specs.digest(categoryOf(prompt)),
       prompt.messages,
       digestsFor(bench, 'generator'),
-      { layout, maxTokens, temperature, topP, seed: config.seed, samples },
+      { layout, maxTokens, temperature, topP, seed: config.seed, samples, ...(answers > 1 && { answers }) },
       sample,
     ),
   );

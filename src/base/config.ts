@@ -47,6 +47,10 @@ const Prompts = z.strictObject({
 
 const Generate = z.strictObject({
   samples: positive(3, 'Completions a prompt'),
+  answers: positive(
+    1,
+    'Answers tried behind a CoT that holds, until one does what the CoT decided. 1: the one that came with it. More need a server that continues what the assistant began',
+  ),
   layout: z
     .enum(['shared', 'paper'])
     .optional()
@@ -114,7 +118,7 @@ const Filter = z.strictObject({
 });
 
 const Sft = z.strictObject({
-  epochs: positive(6, 'Passes over the records; with few records it takes that many until the CoT is learnt'),
+  epochs: positive(5, 'Passes over the records; with few records it takes that many until the CoT is learnt'),
   batchSize: positive(8, 'Records a step'),
   learningRate: z.number().positive().default(1e-3).describe('Highest learning rate'),
   warmUp: share(0.1, 'Share of the steps in which the learning rate rises; then it falls linearly to zero'),

@@ -62,6 +62,8 @@ export const Completion = z.strictObject({
   cot: z.string().nullable(),
   answer: z.string(),
   stopReason: StopReason,
+  /** Answers that were tried behind this CoT, where it was more than the one that came with it. */
+  answersTried: z.int().min(2).optional(),
   /** Citations that were nearly right and were put right; the CoT is kept as repaired. */
   repaired: z.int().min(0).default(0),
   decision: ResponseKind.nullable(),
