@@ -220,6 +220,18 @@ describe('wrapped copies', () => {
     expect(filter(3)).toEqual(filter(3));
   });
 
+  it('are not made of ordinary prompts', () => {
+    const ordinary = { ...plain, tags: ['ordinary'] };
+    const { records } = filterCompletions(
+      [ordinary],
+      [completion(plain.id)],
+      [judged(`${plain.id}-0`, 0.9)],
+      settings({ wrappedCopies: 3, citation: false }),
+      0,
+    );
+    expect(records.map(({ technique }) => technique)).toEqual([undefined]);
+  });
+
   it('are not made unless asked for, and leave the other records as they were', () => {
     expect(filter(0).records).toEqual(filter(3).records.filter(({ technique }) => technique === undefined));
     expect(filter(0).funnel.map(({ title }) => title)).not.toContain('With wrapped copies');

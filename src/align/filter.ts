@@ -117,7 +117,13 @@ export function filterCompletions(
       { title: `Best ${settings.perPrompt} of each prompt`, count: best.length },
       { title: 'Kept for SFT', count: records.length, note: 'balanced over category × kind' },
       ...(settings.wrappedCopies > 0
-        ? [{ title: 'With wrapped copies', count: copied.length, note: `up to ${settings.wrappedCopies} of each plain record` }]
+        ? [
+            {
+              title: 'With wrapped copies',
+              count: copied.length,
+              note: `up to ${settings.wrappedCopies} of each plain record of a category`,
+            },
+          ]
         : []),
     ],
   };

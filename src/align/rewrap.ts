@@ -4,12 +4,14 @@
  */
 import { Random } from '../base/random.js';
 import { contentId, type Prompt, type SftRecord } from '../base/records.js';
+import { isOrdinary } from './stage.js';
 import { trainingFamilies, wrapPrompt } from '../prompts/jailbreaks/wrap.js';
 
 /**
  * Each record, followed by its wrapped copies. Kinds of answers are wrapped alike, or a wrapper would say what to answer; techniques of
  * the families that are held out for the suites are never used.
- * @param copies at most, of a record; prompts that are wrapped already get none
+ * @param copies at most, of a record. Prompts that are wrapped already get none, nor do ordinary ones: a CoT that finds no policy is learnt
+ *   from a few, and where it is most of what stands behind wrappers, wrappers come to mean that there is none (docs/LOG.md, 2026-11-28, 2)
  */
 export function withWrappedCopies(
   records: readonly SftRecord[],
@@ -19,7 +21,7 @@ export function withWrappedCopies(
 ): SftRecord[] {
   return records.flatMap((record) => {
     const prompt = promptOf.get(record.promptId);
-    if (copies === 0 || prompt === undefined || prompt.technique !== 'none') return [record];
+    if (copies === 0 || prompt === undefined || prompt.technique !== 'none' || isOrdinary(prompt)) return [record];
     const random = new Random(`rewrap ${seed} ${record.id}`);
     const wrapped = random
       .shuffle(trainingFamilies)

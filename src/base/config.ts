@@ -113,7 +113,7 @@ const Filter = z.strictObject({
   balance: z.number().min(1).default(2).describe('No category × kind cell holds more than this many times the median cell'),
   wrappedCopies: count(
     0,
-    'Further copies of each record of a plain prompt, wrapped in jailbreak techniques of the training families: they teach to look past a wrapper and need neither generation nor judging',
+    'Further copies of each record of a plain prompt that a policy speaks of, wrapped in jailbreak techniques of the training families: they teach to look past a wrapper and need neither generation nor judging',
   ),
 });
 

@@ -109,7 +109,7 @@ export function estimateCost(config: Config, facts: CostFacts): StageCost[] {
   const ordinaryShare = prompts.ordinary / Math.max(1, prompts.train + prompts.ordinary);
   const policyPrompts = facts.generate * (1 - ordinaryShare);
   const variants = 1 + filter.wrappedCopies * (1 - prompts.wrappedShare);
-  const records = (prompts.train * lengths.recordsAPrompt + prompts.ordinary) * variants * sft.epochs;
+  const records = (prompts.train * lengths.recordsAPrompt * variants + prompts.ordinary) * sft.epochs;
   const groups = rl.steps * rl.promptsPerStep;
   const rollouts = groups * rl.samplesPerPrompt;
   const validations = rl.steps === 0 ? 0 : (1 + Math.ceil(rl.steps / rl.validateEvery)) * prompts.validation;
