@@ -224,8 +224,8 @@ describe('wrapped copies', () => {
     const ordinary = { ...plain, tags: ['ordinary'] };
     const { records } = filterCompletions(
       [ordinary],
-      [completion(plain.id)],
-      [judged(`${plain.id}-0`, 0.9)],
+      [completion(plain.id, 0, { decision: 'comply' })],
+      [],
       settings({ wrappedCopies: 3, citation: false }),
       0,
     );
