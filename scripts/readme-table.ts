@@ -51,7 +51,8 @@ export function markdownStudyTable(card: StudyCard): string {
   const scores = headline?.tables.find(({ title }) => title.startsWith('Scores'));
   if (headline === undefined || scores === undefined) throw inputError('this study has no headline arms: run it with --only headline.');
   const against = ['base', 'answer-only'].filter((arm) => scores.columns.includes(arm));
-  const interval = ({ low, high }: Cell) => (low === undefined || high === undefined ? '' : ` <sub>${rate(low)}–${rate(high)}</sub>`);
+  const interval = ({ low, high }: Cell, between = '–') =>
+    low === undefined || high === undefined ? '' : ` <sub>${rate(low)}${between}${rate(high)}</sub>`;
   const score = (cell: Cell | null) => {
     if (cell === null || cell.estimate === null) return '–';
     return `${rate(cell.estimate)}${interval(cell)}${(cell.unscored ?? 0) === 0 ? '' : ` <sub>${cell.unscored} unscored</sub>`}`;
@@ -61,7 +62,7 @@ export function markdownStudyTable(card: StudyCard): string {
     const cell = table?.rows.find((row) => row.label.replace(' (less is better)', '') === label)?.cells[0] ?? null;
     if (cell === null || cell.estimate === null) return '–';
     const text = `${cell.estimate > 0 ? '+' : ''}${rate(cell.estimate)}`;
-    return `${cell.p !== undefined && cell.p < 0.05 ? `**${text}**` : text}${interval(cell)}`;
+    return `${cell.p !== undefined && cell.p < 0.05 ? `**${text}**` : text}${interval(cell, ' to ')}`.replaceAll('-', '−');
   };
   const rows = scores.rows.map(({ label, cells }) => [label, ...cells.map(score), ...against.map((other) => difference(label, other))]);
   const header = ['', ...scores.columns.map((arm) => `\`${arm}\``), ...against.map((other) => `\`${card.arm}\` − \`${other}\``)];
