@@ -55,7 +55,7 @@ export async function generate(context: StageContext, prompts: readonly Prompt[]
       first.map((completion) =>
         answers > 1 && lacksOnlyAnswer(completion)
           ? answerAgain(model, further, completion, { prompt, spec: specs.spec, seed: config.seed })
-          : completion,
+          : Promise.resolve(completion),
       ),
     );
     const completions = found.filter((completion) => completion !== null);
