@@ -8,6 +8,7 @@ import { writeTextAtomically } from '../src/base/atomic-text.js';
 import { DeliberateError, exitCodes, inputError } from '../src/base/errors.js';
 import { packageRoot } from '../src/base/package-root.js';
 import { mark, rate, Scorecard } from '../src/evals/scorecard.js';
+import { measureLabel, measures } from '../src/studies/measures.js';
 import { StudyCard } from '../src/studies/results.js';
 import type { Cell } from '../src/studies/study.js';
 import { fillBetween } from './page-section.js';
@@ -22,8 +23,7 @@ export function markdownTable(card: Scorecard): string {
     if (result === undefined) return '';
     if (result.estimate === null) return '–';
     const better = mark(card, arm, suite) === '↑' ? `**${rate(result.estimate)}**` : rate(result.estimate);
-    const unscored = result.unscored === 0 ? '' : `, ${result.unscored} unscored`;
-    return `${better}${mark(card, arm, suite)} <sub>${rate(result.low)}–${rate(result.high)}${unscored}</sub>`;
+    return `${better}${mark(card, arm, suite)} ${small(result)}`;
   };
   const rows = card.suites.map(({ name, title, metric }) => {
     const results = card.results.filter(({ suite }) => suite === name);
@@ -31,12 +31,9 @@ export function markdownTable(card: Scorecard): string {
     const each = Math.round(Math.max(0, ...results.map((result) => result.rows)) / Math.max(1, requests));
     return [`${title} <sub>${metric}; n = ${requests}${each > 1 ? ` × ${each}` : ''}</sub>`, ...card.arms.map((arm) => cell(arm, name))];
   });
-  const header = ['', ...card.arms.map((arm) => `\`${arm}\``)];
   const against = card.differences[0]?.against;
   return [
-    line(header),
-    line(['---', ...card.arms.map(() => ':---:')]),
-    ...rows.map(line),
+    ...table(['', ...card.arms.map((arm) => `\`${arm}\``)], rows),
     '',
     `Rates from 0 to 1, more is better; small: 95 % intervals over n requests.${against === undefined ? '' : ` ↑ ↓: differs from \`${against}\` on the same requests.`}`,
   ].join('\n');
@@ -48,34 +45,42 @@ export function markdownTable(card: Scorecard): string {
  */
 export function markdownStudyTable(card: StudyCard): string {
   const headline = card.studies.find(({ name }) => name === 'headline')?.findings;
-  const scores = headline?.tables.find(({ title }) => title.startsWith('Scores'));
-  if (headline === undefined || scores === undefined) throw inputError('this study has no headline arms: run it with --only headline.');
-  const against = ['base', 'answer-only'].filter((arm) => scores.columns.includes(arm));
-  const interval = ({ low, high }: Cell, between = '–') =>
-    low === undefined || high === undefined ? '' : ` <sub>${rate(low)}${between}${rate(high)}</sub>`;
-  const score = (cell: Cell | null) => {
-    if (cell === null || cell.estimate === null) return '–';
-    return `${rate(cell.estimate)}${interval(cell)}${(cell.unscored ?? 0) === 0 ? '' : ` <sub>${cell.unscored} unscored</sub>`}`;
+  const arms = headline?.tables.find(({ title }) => title.startsWith('Scores'))?.columns;
+  if (headline === undefined || arms === undefined) throw inputError('this study has no headline arms: run it with --only headline.');
+  const against = ['base', 'answer-only'].filter((arm) => arms.includes(arm));
+  const cell = (figure: string, write: (estimate: number, cell: Cell) => string): string => {
+    const found = headline.figures[figure];
+    return found === undefined || found.estimate === null ? '–' : write(found.estimate, found);
   };
-  const difference = (label: string, other: string) => {
-    const table = headline.tables.find(({ title }) => title === `${card.arm} against ${other}`);
-    const cell = table?.rows.find((row) => row.label.replace(' (less is better)', '') === label)?.cells[0] ?? null;
-    if (cell === null || cell.estimate === null) return '–';
-    const text = `${cell.estimate > 0 ? '+' : ''}${rate(cell.estimate)}`;
-    return `${cell.p !== undefined && cell.p < 0.05 ? `**${text}**` : text}${interval(cell, ' to ')}`.replaceAll('-', '−');
+  const difference = (estimate: number, { p = 1, ...bounds }: Cell): string => {
+    const text = `${estimate > 0 ? '+' : ''}${rate(estimate)}`;
+    return `${p < 0.05 ? `**${text}**` : text} ${small(bounds, ' to ')}`.replaceAll('-', '−');
   };
-  const rows = scores.rows.map(({ label, cells }) => [label, ...cells.map(score), ...against.map((other) => difference(label, other))]);
-  const header = ['', ...scores.columns.map((arm) => `\`${arm}\``), ...against.map((other) => `\`${card.arm}\` − \`${other}\``)];
+  const rows = measures.map((measure) => [
+    measureLabel(measure),
+    ...arms.map((arm) => cell(`${measure.name} ${arm}`, (estimate, bounds) => `${rate(estimate)} ${small(bounds)}`)),
+    ...against.map((other) => cell(`${measure.name} ${card.arm} − ${other}`, difference)),
+  ]);
   return [
-    line(header),
-    line(header.map((_, i) => (i === 0 ? '---' : ':---:'))),
-    ...rows.map(line),
+    ...table(['', ...arms.map((arm) => `\`${arm}\``), ...against.map((other) => `\`${card.arm}\` − \`${other}\``)], rows),
     '',
     `Rates from 0 to 1, means over ${card.seeds.length} seeds; small: 95 % intervals over seeds and requests. Differences are paired; bold: p < .05 (sign test over requests, corrected by Holm).`,
   ].join('\n');
 }
 
-const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+/** An interval, and how many could not be scored, in small type. */
+const small = ({ low = null, high = null, unscored = 0 }: Bounds, between = '–'): string =>
+  `<sub>${rate(low)}${between}${rate(high)}${unscored === 0 ? '' : `, ${unscored} unscored`}</sub>`;
+
+interface Bounds {
+  low?: number | null | undefined;
+  high?: number | null | undefined;
+  unscored?: number | undefined;
+}
+
+/** Lines of a table in Markdown, its first column to the left. */
+const table = (header: readonly string[], rows: readonly (readonly string[])[]): string[] =>
+  [header, header.map((_, i) => (i === 0 ? '---' : ':---:')), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
 
 /** @throws input error when the README has not exactly one pair of marks, in their order */
 export function fillReadme(readme: string, table: string): string {

@@ -4,6 +4,7 @@ import type { Message, ResponseKind } from '../../src/base/records.js';
 import { responseKind } from '../../src/align/response-kind.js';
 import type { Reasoning } from '../../src/align/spec/lines.js';
 import { writeCot } from '../../src/align/spec/lines.js';
+import { joinCot } from '../../src/lm/split-cot.js';
 import type { Policy, PolicyClause } from './policy.js';
 import { restate } from './restate.js';
 import { type ComplyElements, cutToStyle, styleAnswer } from './styles.js';
@@ -238,7 +239,7 @@ export type Until = 'ruling' | 'reasoning' | 'answer';
 export function completionOf(question: Question, random: Random, until: Until = 'answer'): string {
   const cot = writeCot(question.reasoning);
   if (until === 'ruling') return `<think>\n${/^.*\nPolicy on [^:]*: [^.]*\./.exec(cot)?.[0] ?? cot}`;
-  return `<think>\n${cot}\n</think>\n${until === 'answer' ? question.answer(random) : ''}`;
+  return joinCot(cot, until === 'answer' ? question.answer(random) : '');
 }
 
 const besides = ['On {s}: {r}', 'I have a question about {s}. {r}', 'This is about {s}. {r}', '{r} It is about {s}.', '{r} ({s})'];

@@ -4,6 +4,7 @@ import { responseKind } from '../../src/align/response-kind.js';
 import { writeCot } from '../../src/align/spec/lines.js';
 import type { Random } from '../../src/base/random.js';
 import type { Message, ResponseKind } from '../../src/base/records.js';
+import { thoughtTurn } from '../../src/lm/split-cot.js';
 import type { Policy } from './policy.js';
 import { usable, type AnswerOf, type Question } from './examples.js';
 import { makeStyle, type RefuseElements, type SafeElements, styleAnswer } from './styles.js';
@@ -58,7 +59,7 @@ export function drawGrading(random: Random, question: Question, context: Context
   return {
     messages: [
       ...question.messages,
-      { role: 'assistant', content: `<think>\n${writeCot(question.reasoning)}\n</think>` },
+      { role: 'assistant', content: thoughtTurn(writeCot(question.reasoning)) },
       { role: 'user', content: gradeTurn({ answer, ...cot, delimiter, wording: random.integer(gradeWordings) }) },
     ],
     completion: `${writeVerdict(verdictOf(question, answer, flaw, withCot))}${gradePrefill}${grade}`,

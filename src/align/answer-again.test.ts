@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Completion, Prompt } from '../base/records.js';
+import type { Prompt } from '../base/records.js';
 import type { ChatModel, ChatRequest } from '../engines/types.js';
 import { answerAgain, lacksOnlyAnswer } from './answer-again.js';
 import { checkCompletion } from './check.js';
@@ -21,13 +21,13 @@ const prompt: Prompt = {
   tags: [],
   source: 'ours',
 };
-const completionWith = (answer: string, cot = `The user asks about courts.\n${clauseLine(allowed)}\nDecision: comply`): Completion => ({
+const completionWith = (answer: string, cot = `The user asks about courts.\n${clauseLine(allowed)}\nDecision: comply`) => ({
   id: 'c',
   promptId: 'p',
   sample: 1,
   cot,
   answer,
-  stopReason: 'stop',
+  stopReason: 'stop' as const,
   repaired: 0,
   ...checkCompletion({ cot, answer, malformed: false, stopReason: 'stop', spec, category: category!.name }),
 });
@@ -46,7 +46,7 @@ function modelSaying(texts: readonly (string | Error)[]): { model: ChatModel; as
   };
   return { model: { name: 'sayer', chat }, asked };
 }
-const again = (texts: readonly (string | Error)[], completion: Completion) => {
+const again = (texts: readonly (string | Error)[], completion: ReturnType<typeof completionWith>) => {
   const { model, asked } = modelSaying(texts);
   const request: ChatRequest = { messages: prompt.messages, sharedMessages: 0, n: texts.length, maxTokens: 50 };
   return { asked, found: answerAgain(model, request, completion, { prompt, spec, seed: 7 }) };

@@ -40,6 +40,10 @@ export function checkCompletion(input: CheckInput): { decision: ResponseKind | n
   };
 }
 
+/** Required checks that a completion fails. Null means that there was nothing to check: no failure. */
+export const failedChecks = (checks: Checks, required: readonly (keyof Checks)[]): (keyof Checks)[] =>
+  required.filter((name) => (name === 'leaksSpec' ? checks[name] : checks[name] === false));
+
 /** A line that begins as a citation does, but holds no code: a policy that is nobody's. */
 const namesNoClause = (cot: string): boolean =>
   cot.split('\n').some((line) => /^\s*Policy\b/.test(line) && line.trim() !== noPolicyLine && readCitations(line).length === 0);

@@ -4,7 +4,7 @@
  */
 import type { Config } from '../base/config.js';
 import { contentId, lastRequest, SftRecord, type Checks, type Completion, type Judgement, type Prompt } from '../base/records.js';
-import { answerMatches } from './check.js';
+import { answerMatches, failedChecks } from './check.js';
 import { withWrappedCopies } from './rewrap.js';
 import { categoryOf, isOrdinary } from './stage.js';
 
@@ -18,10 +18,6 @@ export interface Filtered {
   records: SftRecord[];
   funnel: FunnelStep[];
 }
-
-/** Required checks that a completion fails. Null means that there was nothing to check: no failure. */
-const failedChecks = (checks: Checks, required: readonly (keyof Checks)[]): (keyof Checks)[] =>
-  required.filter((name) => (name === 'leaksSpec' ? checks[name] : checks[name] === false));
 
 /**
  * Whether nothing is cited where a policy has something to say. Generation asks for the excerpts that decide (paper, Fig. 5), and a CoT

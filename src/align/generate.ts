@@ -33,16 +33,8 @@ export async function generate(context: StageContext, prompts: readonly Prompt[]
     const layOut = layout === 'paper' ? paperLayout : sharedLayout;
     const { messages, sharedMessages } = layOut(prompt.messages, specs.text(categoryOf(prompt)));
     const seed = seedFrom('generate', config.seed, prompt.id);
-    const { choices, usage } = await model.chat({
-      messages,
-      sharedMessages,
-      n: samples,
-      maxTokens,
-      temperature,
-      topP,
-      seed,
-      ...(signal && { signal }),
-    });
+    const request = { messages, sharedMessages, maxTokens, temperature, topP, ...(signal && { signal }) };
+    const { choices, usage } = await model.chat({ ...request, n: samples, seed });
     const first = ids(prompt).flatMap((id, sample) => {
       const choice = choices[sample];
       // An engine's failure is not kept: going on asks again.
@@ -50,11 +42,10 @@ export async function generate(context: StageContext, prompts: readonly Prompt[]
         ? []
         : [toCompletion(id, prompt, sample, choice, specs.spec)];
     });
-    const further = { messages, sharedMessages, n: answers - 1, maxTokens, temperature, topP, ...(signal && { signal }) };
     const found = await Promise.all(
       first.map((completion) =>
         answers > 1 && lacksOnlyAnswer(completion)
-          ? answerAgain(model, further, completion, { prompt, spec: specs.spec, seed: config.seed })
+          ? answerAgain(model, { ...request, n: answers - 1 }, completion, { prompt, spec: specs.spec, seed: config.seed })
           : Promise.resolve(completion),
       ),
     );

@@ -5,7 +5,7 @@
  */
 import { Random } from '../base/random.js';
 import { contentId, lastRequest, type JudgeRun, type Message, type ResponseKind } from '../base/records.js';
-import { splitCot } from '../lm/split-cot.js';
+import { splitCot, thoughtTurn } from '../lm/split-cot.js';
 import { answerMatches, checkCompletion } from './check.js';
 import { repairCitations } from './repair.js';
 import { sharedLayout } from './generation-prompt.js';
@@ -111,7 +111,7 @@ export class GradeJudge implements JudgeForm {
     const layout = sharedLayout(messages, specs.text(category));
     const asked: Message[] = [
       ...layout.messages,
-      { role: 'assistant', content: `<think>\n${reading.cot}\n</think>` },
+      { role: 'assistant', content: thoughtTurn(reading.cot) },
       { role: 'user', content: gradeTurn({ answer, delimiter, wording: run, ...(cot !== undefined && { cot }) }) },
     ];
     const shared = { sharedMessages: layout.sharedMessages, ...(signal && { signal }) };

@@ -24,7 +24,11 @@ describe('the time budget', () => {
     expect(minutes({ rl: { steps: 40 } })).toBeGreaterThan(minutes({}) + 3);
     expect(minutes({ generate: { samples: 6 } })).toBeGreaterThan(minutes({}) + 2);
     expect(minutes({ rl: { steps: 0 } })).toBeLessThan(minutes({}));
-    expect(minutes({ filter: { wrappedCopies: 2 } })).toBeGreaterThan(minutes({}) + 2.5);
+    const copies = (ordinary: number) =>
+      minutes({ prompts: { ordinary }, filter: { wrappedCopies: 2 } }) - minutes({ prompts: { ordinary } });
+    expect(copies(12)).toBeGreaterThan(3);
+    // Ordinary prompts get none.
+    expect(copies(100)).toBeCloseTo(copies(12));
   });
   it('is printed by stage', () => {
     const table = costTable(estimateCost(parseConfig({}, 'test'), { generate: 10, specTokens: 1000 }));

@@ -53,5 +53,8 @@ export function splitCot(text: string): SplitText {
   return { cot: beforeAnswer.replace(tagLike, '\n').trim(), answer, malformed: true };
 }
 
+/** An assistant turn that has thought and not yet answered: as a prefill, what the model goes on from. */
+export const thoughtTurn = (cot: string): string => `<think>\n${cot}\n</think>`;
+
 /** The assistant turn that `splitCot` takes apart again. */
-export const joinCot = (cot: string, answer: string): string => `<think>\n${cot}\n</think>\n${answer}`;
+export const joinCot = (cot: string, answer: string): string => `${thoughtTurn(cot)}\n${answer}`;

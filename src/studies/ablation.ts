@@ -11,7 +11,7 @@ import { countCell, differenceCell, measureCell } from './cells.js';
 import { evaluateModel, suitesNamed, type Rows } from './evaluate-model.js';
 import { firstRun, variantPaths } from './first-run.js';
 import { pairedStrata } from './intervals.js';
-import { measures } from './measures.js';
+import { measureLabel, measures } from './measures.js';
 import { rlOnly, sftVariant } from './variant.js';
 import type { Cell, Findings, FirstRun, Lab, OpenedArm, Study } from './study.js';
 import { suites } from '../evals/suites.js';
@@ -60,7 +60,7 @@ export const ablation: Study = {
     const reference = rows.get('SFT')!;
     const compared = labels.filter((label) => label !== 'SFT');
     const differences = measures.map((measure) => ({
-      label: `${measure.title}${measure.better === 'less' ? ' (less is better)' : ''}`,
+      label: measureLabel(measure),
       cells: compared.map((label) =>
         differenceCell([pairedStrata(measure.strata(reference), measure.strata(rows.get(label)!))], measure.name),
       ),

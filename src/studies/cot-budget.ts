@@ -6,7 +6,7 @@ import { gradePrefill, grades, gradeTurn, pickDelimiter } from '../align/judge-t
 import { responseKind } from '../align/response-kind.js';
 import { seedFrom } from '../align/stage.js';
 import type { ChatChoice, ChatModel, ChatRequest } from '../engines/types.js';
-import { joinCot, splitCot } from '../lm/split-cot.js';
+import { joinCot, splitCot, thoughtTurn } from '../lm/split-cot.js';
 
 export type Budget =
   | { kind: 'natural' }
@@ -79,7 +79,7 @@ async function cutCot(model: ChatModel, request: ChatRequest, tokens: number): P
 
 /** The answer that follows a CoT which is put into the model's mouth. At least half of the tokens are left to it. */
 async function answerAfter(model: ChatModel, request: ChatRequest, cot: string, used: number): Promise<ChatChoice> {
-  const prefill: Message = { role: 'assistant', content: `<think>\n${cot}\n</think>` };
+  const prefill: Message = { role: 'assistant', content: thoughtTurn(cot) };
   const maxTokens = Math.max(Math.ceil(request.maxTokens / 2), request.maxTokens - used);
   const said = await ask(model, { ...request, messages: [...request.messages, prefill], maxTokens });
   return { ...said, text: joinCot(cot, said.text.trim()), tokens: used + said.tokens };
@@ -126,7 +126,7 @@ async function selfGrade(model: ChatModel, { messages, signal }: ChatRequest, te
   const logprobs = await model.choiceLogprobs({
     messages: [
       ...messages,
-      { role: 'assistant', content: `<think>\n${cot}\n</think>` },
+      { role: 'assistant', content: thoughtTurn(cot) },
       { role: 'user', content: gradeTurn({ answer, delimiter, wording: 0 }) },
       { role: 'assistant', content: gradePrefill },
     ],

@@ -13,6 +13,7 @@ import { findClause } from '../align/spec/lookup.js';
 import type { Spec } from '../align/spec/types.js';
 import type { EvalRow } from '../evals/records.js';
 import type { Scored } from '../evals/statistics.js';
+import { thoughtTurn } from '../lm/split-cot.js';
 import { sampleEvenly } from '../prompts/sample-evenly.js';
 import { cachedModel } from './cached-model.js';
 import { rateCell } from './cells.js';
@@ -168,7 +169,7 @@ async function swap(lab: Lab, name: ReturnType<typeof mainArm>): Promise<Outcome
       jobs,
       lab.bench.concurrency,
       async ({ row, intervention, cot, wanted }) => {
-        const messages: Message[] = [...(messagesOf.get(row.promptId) ?? []), { role: 'assistant', content: `<think>\n${cot}\n</think>` }];
+        const messages: Message[] = [...(messagesOf.get(row.promptId) ?? []), { role: 'assistant', content: thoughtTurn(cot) }];
         const { choices } = await cached.model.chat({
           messages,
           maxTokens: first.config.eval.maxTokens,

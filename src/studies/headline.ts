@@ -8,7 +8,7 @@ import { differenceCell, measureCell, plainCell } from './cells.js';
 import { rowsOfRun, type Rows } from './evaluate-model.js';
 import { mainArm } from './first-run.js';
 import { holm, pairedStrata, seedInterval, signTest } from './intervals.js';
-import { measures, type Measure } from './measures.js';
+import { measureLabel, measures, type Measure } from './measures.js';
 import type { Cell, Findings, Lab, Study, Table } from './study.js';
 
 type ArmRows = ReadonlyMap<string, Rows>;
@@ -77,7 +77,7 @@ function differencesTable(seeds: readonly ArmRows[], arm: string, against: strin
     figures[`${measure.name} ${arm} − ${against}`] = whole;
     const interval = seedInterval(paired, { seed: `${measure.name} ${against}` });
     if (interval !== null) figures[`${measure.name} ${arm} − ${against}, one-sided low`] = plainCell(interval.oneSidedLow);
-    return { label: `${measure.title}${measure.better === 'less' ? ' (less is better)' : ''}`, cells: [whole] };
+    return { label: measureLabel(measure), cells: [whole] };
   });
   return {
     title: `${arm} against ${against}`,

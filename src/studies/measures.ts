@@ -68,4 +68,7 @@ export const measures: readonly Measure[] = [
   suite('helpfulness', 'Helpfulness on ordinary requests'),
 ];
 
+/** The measure's title, with the direction where it is not the usual one. */
+export const measureLabel = ({ title, better }: Measure): string => `${title}${better === 'less' ? ' (less is better)' : ''}`;
+
 export const measureNamed = (name: string): Measure => measures.find((measure) => measure.name === name)!;

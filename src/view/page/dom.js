@@ -37,7 +37,8 @@ export const svg = (tag, props = {}, ...children) => fill(document.createElement
  * @param {Element} element @param {Child[]} children
  */
 export function redraw(element, ...children) {
-  const focused = element.contains(document.activeElement) ? focusKey(document.activeElement) : null;
+  const active = document.activeElement;
+  const focused = active !== null && element.contains(active) ? focusKey(active) : null;
   element.replaceChildren();
   append(element, children);
   if (focused === null) return;
@@ -46,9 +47,8 @@ export function redraw(element, ...children) {
   }
 }
 
-/** By what an element is known when it is drawn again. @param {Element | null} element */
-const focusKey = (element) =>
-  element === null ? null : (element.id !== '' && `#${element.id}`) || element.getAttribute('href') || element.getAttribute('data-key');
+/** By what an element is known when it is drawn again. @param {Element} element */
+const focusKey = (element) => (element.id !== '' && `#${element.id}`) || element.getAttribute('href') || element.getAttribute('data-key');
 
 /** Shows what would hide or reorder text: an answer must not look like another one. @param {string} text */
 export const visible = (text) =>
