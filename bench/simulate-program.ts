@@ -1,7 +1,8 @@
 /**
- * The real stages generate and judge over a simulated server, in a process of its own that may be killed: `node simulate-program.js JOB`.
- * Prints `ready STAGE MS` (what there is has been read), `first STAGE MS` (a new record is on the disk) and `at STAGE DONE TOTAL`, in ms
- * since the process began, and its result at the end.
+ * The real stages generate and judge over a simulated server, in a process of its own: `node simulate-program.js JOB`. It may be told to
+ * kill itself at a share of a stage: a signal from outside could come when the rest, all of it under way at once, is done already.
+ * Prints `ready STAGE MS` (what there is has been read) and `first STAGE MS` (a new record is on the disk), in ms since the process began,
+ * `done STAGE`, and its result at the end.
  */
 import path from 'node:path';
 import { parseConfig } from '../src/base/config.js';
@@ -23,6 +24,7 @@ export interface Job {
   samples: number;
   judgeRuns: number;
   speed: number;
+  kill?: { stage: string; at: number } | undefined;
 }
 
 export interface StageFigures {
@@ -37,7 +39,7 @@ export interface SimulatedRun {
   peakMb: number;
 }
 
-const { root, url, prompts, samples, judgeRuns, speed } = JSON.parse(process.argv[2] ?? '{}') as Job;
+const { root, url, prompts, samples, judgeRuns, speed, kill } = JSON.parse(process.argv[2] ?? '{}') as Job;
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 const seconds = new Map<string, number>();
@@ -45,15 +47,13 @@ const progress: Progress = {
   say: () => undefined,
   task: (title, total) => {
     const start = performance.now();
-    let [done, said] = [0, 0];
+    let done = 0;
     say(`ready ${title} ${Math.round(start)}`);
     return {
       advance: (items = 1) => {
         if (done === 0) say(`first ${title} ${Math.round(performance.now())}`);
         done += items;
-        if (done < total && done - said < total / 50) return;
-        said = done;
-        say(`at ${title} ${done} ${total}`);
+        if (title === kill?.stage && done >= kill.at * total) process.kill(process.pid, 'SIGKILL');
       },
       done: () => {
         seconds.set(title, (performance.now() - start) / 1000);

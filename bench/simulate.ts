@@ -60,26 +60,24 @@ interface Ended {
   first: Map<string, number>;
 }
 
-/** One process; killed when a stage has come so far. */
-function work(job: Job, onStage: (stage: string) => Promise<void>, kill?: { stage: string; at: number }): Promise<Ended> {
+/** One process, to its end or to its kill −9. */
+function work(job: Job, onStage: (stage: string) => Promise<void>): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [compiled('simulate-program'), JSON.stringify(job)], { stdio: ['ignore', 'pipe', 'pipe'] });
     const ended: Ended = { result: null, ready: new Map(), first: new Map() };
-    let [errors, killed] = ['', false];
+    let errors = '';
     let asked: Promise<void> = Promise.resolve();
     child.stderr.on('data', (data: Buffer) => (errors += data.toString()));
     createInterface({ input: child.stdout }).on('line', (line) => {
       if (line.startsWith(resultMark)) ended.result = JSON.parse(line.slice(resultMark.length)) as SimulatedRun;
-      const [what = '', stage = '', ...counts] = line.split(' ');
-      const [done = 0, total = 0] = counts.map(Number);
-      if (what === 'ready') ended.ready.set(stage, done);
-      if (what === 'first') ended.first.set(stage, done);
+      const [what = '', stage = '', milliseconds] = line.split(' ');
+      if (what === 'ready') ended.ready.set(stage, Number(milliseconds));
+      if (what === 'first') ended.first.set(stage, Number(milliseconds));
       if (what === 'done') asked = asked.then(() => onStage(stage));
-      if (what === 'at' && kill?.stage === stage && !killed && done >= kill.at * total) killed = child.kill('SIGKILL');
     });
     child.on('error', reject);
-    child.on('close', (code) => {
-      if (code === 0 || killed) asked.then(() => resolve(ended), reject);
+    child.on('close', (code, signal) => {
+      if (code === 0 || (job.kill !== undefined && signal === 'SIGKILL')) asked.then(() => resolve(ended), reject);
       else reject(dependencyError(`the simulated run in ${job.root} ended with code ${code}:\n${errors}`));
     });
   });
@@ -131,7 +129,7 @@ export async function simulate({
       try {
         let kill: { stage: string; at: number } | undefined;
         for (const next of [{ stage: 'generate', at: 0.5 }, { stage: 'judge', at: 0.5 }, undefined]) {
-          const ended = await work(job('killed', again), () => Promise.resolve(), next);
+          const ended = await work({ ...job('killed', again), kill: next }, () => Promise.resolve());
           if (kill !== undefined)
             simulation.kills.push({
               ...kill,
