@@ -32,5 +32,5 @@ export async function readModelParts(checkpoint: Checkpoint, lora: LoraShape): P
  */
 export function fixedBytes({ layers, hiddenSize, ffnSize, vocabSize }: LlamaConfig): number {
   const parameters = layers * hiddenSize * (2 * hiddenSize + 3 * ffnSize) + vocabSize * hiddenSize;
-  return parameters * 4 * 3 + 1.7e9;
+  return parameters * 4 * 3 + 1.9e9;
 }
