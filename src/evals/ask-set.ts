@@ -1,0 +1,162 @@
+/** From the name of a set to graded answers of an arm: what `eval --suite` and the study of suites have in common. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Config } from '../base/config.js';
+import { inputError } from '../base/errors.js';
+import type { Progress } from '../base/progress.js';
+import type { Message, Prompt } from '../base/records.js';
+import type { ChatModel } from '../engines/types.js';
+import type { Workbench } from '../engines/workbench.js';
+import { splitCot } from '../lm/split-cot.js';
+import { chooseTechniques, type ChosenTechniques } from './attacks/techniques.js';
+import type { ArmResult } from './evaluate.js';
+import { chooseRequests, evaluateSet, type SetEvaluation } from './evaluate-set.js';
+import type { EvalJudge } from './judged/eval-judge.js';
+import { LoggedModel, type ReplyLog } from './logged-model.js';
+import type { EvaluationSet, ReadSet } from './sets/evaluation-set.js';
+import { storeResult } from './stored-results.js';
+
+export interface SetChoice {
+  set: EvaluationSet;
+  /** The user's file; undefined for our own sets. */
+  file: string | undefined;
+  /** Most requests of each part. */
+  requests: number;
+  /** Left out: what the set is usually put into. */
+  techniques?: readonly string[] | undefined;
+  /** Where the choice was made, for messages: `--suite bbq` and `--file`. */
+  said: { set: string; file: string };
+}
+
+/** What is asked, and where it came from. */
+export interface ChosenSet extends ReadSet {
+  set: EvaluationSet;
+  techniques: ChosenTechniques;
+  /** Of the techniques, as they were given. */
+  names: readonly string[];
+  file: string | undefined;
+}
+
+/**
+ * What is known before a model is loaded.
+ * @param prompts test prompts of the run, plain
+ * @throws input error for what the set needs and is not there, and for a file not in its form
+ */
+export async function chooseSet(
+  { set, file, requests, techniques, said }: SetChoice,
+  { judge, attacker, seed }: Pick<Config, 'judge' | 'attacker' | 'seed'>,
+  prompts: readonly Prompt[],
+): Promise<ChosenSet> {
+  if (set.format !== null && file === undefined)
+    throw inputError(`${said.set}: needs ${said.file} with the published file (${set.format}); it is not bundled.`);
+  if (set.format === null && file !== undefined) throw inputError(`${said.set}: is one of our own; leave ${said.file} out.`);
+  if (set.needsJudge && judge.engine === undefined)
+    throw inputError(
+      `${said.set}: only a judge on a server can grade it: add --set judge.engine=openai --set judge.baseUrl=… --set judge.model=….`,
+    );
+  const names = techniques ?? set.techniques ?? ['none'];
+  const chosen = chooseTechniques(names);
+  if (chosen.written.length > 0 && attacker === undefined)
+    throw inputError(
+      `--technique ${chosen.written[0]!.name}: is written by an attacker model: add --set attacker.engine=openai --set attacker.baseUrl=… --set attacker.model=….`,
+    );
+  const { items, leftOut } = await set.read({ file, prompts });
+  if (items.length === 0) throw inputError(`${said.set}: there is nothing to ask${file === undefined ? '' : ` in ${file}`}.`);
+  return { set, file, items: chooseRequests(items, requests, seed), leftOut, techniques: chosen, names };
+}
+
+/** Models beside the one that is asked. */
+export interface Helpers {
+  /** Null: graded by the published rules. */
+  judge: EvalJudge | null;
+  attacker: NonNullable<SetEvaluation['attacker']> | undefined;
+}
+
+/** Room for a judge's reason beside its verdict, and for what an attacker writes. */
+const verdictTokens = 512;
+const attackTokens = 1024;
+
+/** Opens the servers that the settings name for a judge and, where a technique needs one, an attacker. */
+export async function openHelpers(
+  { servers }: Pick<Workbench, 'servers'>,
+  { seed, replies, attacked, signal }: { seed: number; replies: ReplyLog; attacked: boolean; signal?: AbortSignal | undefined },
+): Promise<Helpers> {
+  const judge = servers?.judge;
+  const attacker = attacked ? servers?.attacker : undefined;
+  return {
+    judge:
+      judge === undefined
+        ? null
+        : {
+            model: new LoggedModel(await judge.open(), judge.digest, replies, signal),
+            seed,
+            maxTokens: verdictTokens,
+            concurrency: judge.concurrency,
+          },
+    attacker: attacker && {
+      model: new LoggedModel(await attacker.open(), attacker.digest, replies, signal),
+      maxTokens: attackTokens,
+      concurrency: attacker.concurrency,
+    },
+  };
+}
+
+export interface SetAsking extends Helpers {
+  arm: { name: string; model: ChatModel; digest: string; context: Message[] };
+  seed: number;
+  maxTokens: number;
+  /** File of the arm's answers; rows and results are put beside it. */
+  out: string;
+  progress: Progress;
+  signal?: AbortSignal | undefined;
+}
+
+/** Asks an arm a set and keeps rows and results. @throws what the models throw; calling again goes on */
+export async function askSet(chosen: ChosenSet, asking: SetAsking): Promise<ArmResult[]> {
+  const { set, file, items, leftOut, techniques, names } = chosen;
+  const { arm, judge, attacker, seed, maxTokens, out, progress, signal } = asking;
+  let task: ReturnType<Progress['task']> | undefined;
+  let seen = { done: 0, tokens: 0 };
+  const { results, failed } = await evaluateSet({
+    arm: arm.name,
+    set,
+    items,
+    techniques,
+    judge,
+    model: arm.model,
+    modelDigest: arm.digest,
+    ...(arm.context.length > 0 && { contextFor: () => arm.context }),
+    ...(attacker && { attacker }),
+    split: splitCot,
+    seed,
+    maxTokens,
+    out,
+    ...(signal && { signal }),
+    onProgress: ({ done, total, tokens }) => {
+      task ??= progress.task(`${set.name} ${arm.name}`, total);
+      task.advance(done - seen.done, tokens - seen.tokens);
+      seen = { done, tokens };
+    },
+  });
+  task?.done();
+  for (const [reason, count] of Object.entries(failed))
+    progress.say(`${set.name} ${arm.name}: ${count} attacks did not come about (${reason}).`);
+  const source = file === undefined ? null : { name: path.basename(file), sha256: await sha256(file) };
+  for (const { result, units } of results) {
+    const { name, title, metric, group } = set.parts.find((part) => part.name === result.suite)!;
+    await storeResult(path.dirname(out), {
+      modelDigest: arm.digest,
+      suite: { name, title, metric, group },
+      result,
+      units,
+      source: { set: set.name, file: source, judge: judge?.model.name ?? null, techniques: [...names], leftOut, failedAttacks: failed },
+    });
+  }
+  return results;
+}
+
+export const sha256 = async (file: string): Promise<string> =>
+  createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex');
