@@ -52,7 +52,7 @@ export const StudySettings = z.strictObject({
         .string()
         .optional()
         .describe(
-          'JSONL file of labelled answers {messages, category, answer, good}, or an overrides.jsonl of the viewer. Left out: whether the kind by rules is the ideal kind',
+          'JSONL file of labelled answers {messages, category, answer, good}, or an overrides.jsonl of the viewer. Left out: the outputs labelled by hand, where specification and prompts are those of the package; else whether the kind by rules is the ideal kind',
         ),
     })
     .prefault({}),

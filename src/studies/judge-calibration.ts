@@ -19,7 +19,7 @@ export const judgeCalibration: Study = {
   name: 'judge',
   title: 'Calibration of the judge',
   source: 'paper, section 2.3.2; measures of our own',
-  version: 1,
+  version: 2,
   async run(lab: Lab): Promise<Findings> {
     const first = await firstRun(lab);
     const { model, concurrency } = await modelFor(lab.bench, 'judge');
@@ -29,7 +29,7 @@ export const judgeCalibration: Study = {
     const figures: Record<string, Cell> = {};
     try {
       const own = await armItems(first);
-      const items = await judgeItems(lab, own);
+      const { items, note } = await judgeItems(lab, own);
       const runs = await runsStudy(judging, items, figures);
       const obeys = await obeysStudy(judging, own, figures);
       const attacked = await attackStudy(judging, items, figures);
@@ -39,9 +39,7 @@ export const judgeCalibration: Study = {
         charts: [runs.chart],
         figures,
         notes: [
-          lab.settings.judge.labels === undefined
-            ? 'An answer counts as good when its kind, by the published rules, is the ideal kind that the author of the prompt gave. Style is not in it.'
-            : `Labels: ${path.basename(lab.settings.judge.labels)}.`,
+          note,
           ...(judge.kindCheck
             ? [
                 'The judge of the run gives 0 without grading where the kind, by the same rules, is not what its own reading decided (judge.kindCheck); "grade alone" is without that.',

@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true }));
 
-const labelled = (labels: string) => judgeItems({ settings: { judge: { labels, items: 10 } } } as Lab, []);
+const labelled = async (labels: string) => (await judgeItems({ settings: { judge: { labels, items: 10 } } } as Lab, [])).items;
 
 describe('labels of answers', () => {
   it('are what people said in the viewer: the last word on each answer, nothing where it was taken back', async () => {

@@ -1,12 +1,15 @@
 /** Answers with a label: what a judge is calibrated against. */
+import path from 'node:path';
 import { z } from 'zod';
 import { readJsonl } from '../base/jsonl.js';
 import { contentId, lastRequest, Message } from '../base/records.js';
 import { answerMatches } from '../align/check.js';
 import type { ChatModel } from '../engines/types.js';
+import { readLabelled } from '../evals/grader-agreement.js';
 import { roundRobin } from '../prompts/sample-evenly.js';
 import { Override } from '../view/overrides.js';
 import { rowsOfRun } from './evaluate-model.js';
+import { handLabelsHold, joinLabels, labelledOutputsFile } from './hand-labels.js';
 import type { FirstRun, Lab } from './study.js';
 
 /** The judge of a study: its model keeps what it was asked. */
@@ -33,11 +36,35 @@ const Line = z.union([Labelled, Override], {
   error: 'must be {messages, category, answer, good}, or a line of an overrides.jsonl',
 });
 
-/** Labelled answers out of the file that the settings name; else those of the run's arms. Good ones and bad ones in turn. */
-export async function judgeItems({ settings }: Lab, own: readonly JudgeItem[]): Promise<JudgeItem[]> {
+export interface JudgeItems {
+  items: JudgeItem[];
+  /** Where the labels come from, for the reader of the findings. */
+  note: string;
+}
+
+/**
+ * The labels of the file that the settings name; else those given by hand, where they hold; else `own`, the answers of the run's
+ * arms, by rules. Good ones and bad ones in turn.
+ */
+export async function judgeItems({ settings, config, prompts }: Lab, own: readonly JudgeItem[]): Promise<JudgeItems> {
   const { labels, items: most } = settings.judge;
-  if (labels === undefined) return inTurn(own, most);
-  return inTurn(labelledItems(await readJsonl(labels, Line)), most);
+  if (labels !== undefined)
+    return { items: inTurn(labelledItems(await readJsonl(labels, Line)), most), note: `Labels: ${path.basename(labels)}.` };
+  if (!handLabelsHold(config(settings.seeds[0]!)))
+    return {
+      items: inTurn(own, most),
+      note: 'An answer counts as good when its kind, by the published rules, is the ideal kind that the author of the prompt gave. Style is not in it.',
+    };
+  const joined = joinLabels(await readLabelled(labelledOutputsFile), prompts);
+  const items = inTurn(joined.items, most);
+  return {
+    items,
+    note: [
+      `Labels: ${items.length} of the ${joined.items.length} outputs of ${path.basename(labelledOutputsFile)} that can be judged`,
+      `(left out: ${joined.unknownPrompt} whose prompt has no category or ideal kind, ${joined.neverJudged} that the rules call gibberish, which never reach a judge).`,
+      'An answer counts as good when the kind that a reader gave it is the ideal kind of its prompt. Style is not in it, nor whether what it says is right.',
+    ].join(' '),
+  };
 }
 
 /** Of several labels of one answer the last counts; one that was taken back leaves it without. */
