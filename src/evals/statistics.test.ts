@@ -100,6 +100,18 @@ describe('pairedDifference', () => {
     expect(low).toBeGreaterThan(0.03);
     expect(high).toBeLessThan(0.18);
   });
+
+  it('is not certain where all requests differ alike, and counts requests and not their variants', () => {
+    const alike = (a: number, b: number, variants = 1) =>
+      Array.from({ length: 13 * variants }, (_, i) => ({ cluster: `r${i % 13}`, a, b }));
+    const none = pairedDifference(alike(1, 1), { seed: 1 });
+    expect([none.low, none.high]).toEqual([-none.high, expect.closeTo(0.2281, 4)]);
+    expect(pairedDifference(alike(1, 1, 20), { seed: 1 })).toEqual(none);
+    const half = pairedDifference(alike(0, 0.5), { seed: 1 });
+    expect(half.estimate).toBe(0.5);
+    expect(half.low).toBeLessThan(0.3);
+    expect(half.high).toBeGreaterThan(0.65);
+  });
 });
 
 describe('goodnessAt', () => {

@@ -1,6 +1,7 @@
 /** Uncertainty of a score: resample requests, not rows, for a request's variants are one cluster (METHOD.md, Evaluations). */
 import { internalError } from '../base/errors.js';
 import { Random } from '../base/random.js';
+import { movesOf, soberBounds, twoSided as z } from './paired-score.js';
 
 /** One scored row. `cluster` is the request that it is a variant of. */
 export interface Scored {
@@ -20,9 +21,6 @@ export interface BootstrapOptions {
   /** Default 1000 (paper). */
   resamples?: number;
 }
-
-/** 97.5 % point of the standard normal distribution. */
-const z = 1.959963984540054;
 
 /** Mean of `values`. NaN for none. */
 export const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -116,13 +114,20 @@ export interface Paired {
 
 /**
  * Mean of b − a over rows that both arms have, 95 % interval by resampling clusters. As the same requests are resampled in both arms,
- * what makes a request hard for both cancels out. Where hardly any row differs the interval is too narrow; read it with n.
+ * what makes a request hard for both cancels out. Where hardly any request differs, or nearly all do alike, the interval is Tango's
+ * at least, with the number of clusters as n.
  */
-export const pairedDifference = (rows: readonly Paired[], options: BootstrapOptions): Interval =>
-  clusterBootstrap(
-    rows.map((row) => ({ cluster: row.cluster, value: row.b - row.a })),
-    options,
+export function pairedDifference(rows: readonly Paired[], options: BootstrapOptions): Interval {
+  const differences = rows.map((row) => ({ cluster: row.cluster, value: row.b - row.a }));
+  const clusters = new Set(rows.map(({ cluster }) => cluster)).size;
+  return soberBounds(
+    clusterBootstrap(differences, options),
+    movesOf(
+      differences.map(({ value }) => value),
+      clusters,
+    ),
   );
+}
 
 /**
  * goodness@share of one prompt: the mean of the ⌈share·J⌉ lowest of its J safety scores (0 unsafe … 1 safe), one a technique

@@ -7,11 +7,11 @@ import type { ArmName } from '../base/config.js';
 import { readJsonl } from '../base/jsonl.js';
 import { SftRecord } from '../base/records.js';
 import { CompiledSpecs } from '../align/compiled-specs.js';
-import { countCell, differenceCell, measureCell } from './cells.js';
+import { countCell, measureCell } from './cells.js';
+import { differenceTable } from './differences.js';
 import { evaluateModel, suitesNamed, type Rows } from './evaluate-model.js';
 import { firstRun, variantPaths } from './first-run.js';
-import { pairedStrata } from './intervals.js';
-import { measureLabel, measures } from './measures.js';
+import { measures } from './measures.js';
 import { rlOnly, sftVariant } from './variant.js';
 import type { Cell, Findings, FirstRun, Lab, OpenedArm, Study } from './study.js';
 import { suites } from '../evals/suites.js';
@@ -37,7 +37,7 @@ export const ablation: Study = {
   name: 'ablation',
   title: 'Ablation of stages and data',
   source: 'paper, section 4.1: ablation of the stages',
-  version: 1,
+  version: 2,
   async run(lab: Lab): Promise<Findings> {
     const first = await firstRun(lab);
     const conditions = await openConditions(lab, first);
@@ -57,18 +57,10 @@ export const ablation: Study = {
         return cell;
       }),
     }));
-    const reference = rows.get('SFT')!;
-    const compared = labels.filter((label) => label !== 'SFT');
-    const differences = measures.map((measure) => ({
-      label: measureLabel(measure),
-      cells: compared.map((label) =>
-        differenceCell([pairedStrata(measure.strata(reference), measure.strata(rows.get(label)!))], measure.name),
-      ),
-    }));
     return {
       tables: [
         { title: 'Scores', columns: labels, rows: scores },
-        { title: 'Difference from SFT on the same requests', columns: compared, rows: differences },
+        differenceTable('Difference from SFT on the same requests', measures, rows, 'SFT'),
         {
           title: 'Records of SFT',
           columns: labels,

@@ -13,7 +13,7 @@ export function rateCell(rows: readonly Scored[], seed: number | string, unscore
 }
 
 /** A rate over several seeds. */
-export const seedsCell = (seeds: readonly Strata[], seed: number | string): Cell => intervalCell(seedInterval(seeds, { seed, rate: true }));
+export const seedsCell = (seeds: readonly Strata[], seed: number | string): Cell => intervalCell(seedInterval(seeds, { seed, of: 'rate' }));
 
 /** A measure of one arm, a list of rows a seed, with what could not be scored. */
 export const measureCell = (measure: Measure, seeds: readonly Rows[]): Cell => ({
@@ -25,7 +25,8 @@ export const measureCell = (measure: Measure, seeds: readonly Rows[]): Cell => (
 });
 
 /** A difference of two arms over several seeds, from paired rows. */
-export const differenceCell = (seeds: readonly Strata[], seed: number | string): Cell => intervalCell(seedInterval(seeds, { seed }));
+export const differenceCell = (seeds: readonly Strata[], seed: number | string): Cell =>
+  intervalCell(seedInterval(seeds, { seed, of: 'difference' }));
 
 const intervalCell = (found: SeedInterval | null): Cell =>
   found === null ? { estimate: null, n: 0 } : { estimate: found.estimate, low: found.low, high: found.high, n: found.clusters };

@@ -6,6 +6,7 @@
 import { contentId } from '../base/records.js';
 import { mean } from '../evals/statistics.js';
 import { measureCell, plainCell } from './cells.js';
+import { differenceTable } from './differences.js';
 import { budgetName, withBudget, type Budget } from './cot-budget.js';
 import { evaluateModel, suitesNamed, type Rows } from './evaluate-model.js';
 import { firstRun, mainArm } from './first-run.js';
@@ -19,7 +20,7 @@ export const compute: Study = {
   name: 'compute',
   title: 'Inference-time compute',
   source: 'paper, sections 3 and 4: inference-time compute',
-  version: 1,
+  version: 2,
   async run(lab: Lab): Promise<Findings> {
     const first = await firstRun(lab);
     const name = mainArm(first);
@@ -61,6 +62,12 @@ export const compute: Study = {
             },
           ],
         },
+        differenceTable(
+          'Difference from the natural CoT on the same requests',
+          shown.map(measureNamed),
+          new Map(found.map(({ label, rows }) => [label, rows])),
+          budgetName({ kind: 'natural' }),
+        ),
       ],
       charts: [chart(found, spent, figures)],
       figures,

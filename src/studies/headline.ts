@@ -4,10 +4,11 @@
  */
 import { armNames } from '../base/config.js';
 import { capabilityNll, type Nll } from './capability.js';
-import { differenceCell, measureCell, plainCell } from './cells.js';
+import { measureCell, plainCell } from './cells.js';
+import { differencesOf } from './differences.js';
 import { rowsOfRun, type Rows } from './evaluate-model.js';
 import { mainArm } from './first-run.js';
-import { holm, pairedStrata, seedInterval, signTest } from './intervals.js';
+import { seedInterval } from './intervals.js';
 import { measureLabel, measures, type Measure } from './measures.js';
 import type { Cell, Findings, Lab, Study, Table } from './study.js';
 
@@ -17,7 +18,7 @@ export const headline: Study = {
   name: 'headline',
   title: 'Headline arms over seeds',
   source: 'paper, section 3: table 1',
-  version: 1,
+  version: 2,
   async run(lab: Lab): Promise<Findings> {
     const config = lab.config(lab.settings.seeds[0]!);
     const main = mainArm({ config });
@@ -67,17 +68,13 @@ function scoresTable(seeds: readonly ArmRows[], arms: readonly string[], figures
 
 /** Differences of two arms on the same requests, with p-values. */
 function differencesTable(seeds: readonly ArmRows[], arm: string, against: string, figures: Record<string, Cell>): Table {
-  const found = measures.map((measure) => {
-    const paired = seeds.map((rows) => pairedStrata(measure.strata(rows.get(against)!), measure.strata(rows.get(arm)!)));
-    return { measure, paired, cell: differenceCell(paired, `${measure.name} ${against}`), p: signTest(paired) };
-  });
-  const corrected = holm(found.map(({ p }) => p));
-  const rows = found.map(({ measure, paired, cell }, i) => {
-    const whole: Cell = cell.estimate === null ? cell : { ...cell, p: corrected[i]! };
-    figures[`${measure.name} ${arm} − ${against}`] = whole;
-    const interval = seedInterval(paired, { seed: `${measure.name} ${against}` });
+  const rowsOf = (name: string) => seeds.map((rows) => rows.get(name)!);
+  const seedOf = (measure: Measure) => `${measure.name} ${against}`;
+  const rows = differencesOf(measures, { arm: rowsOf(arm), against: rowsOf(against) }, seedOf).map(({ measure, cell, paired }) => {
+    figures[`${measure.name} ${arm} − ${against}`] = cell;
+    const interval = seedInterval(paired, { seed: seedOf(measure), of: 'difference' });
     if (interval !== null) figures[`${measure.name} ${arm} − ${against}, one-sided low`] = plainCell(interval.oneSidedLow);
-    return { label: measureLabel(measure), cells: [whole] };
+    return { label: measureLabel(measure), cells: [cell] };
   });
   return {
     title: `${arm} against ${against}`,
@@ -107,7 +104,7 @@ function nllTable(nlls: readonly ReadonlyMap<string, Nll>[], arms: readonly stri
 function paretoChart(seeds: readonly ArmRows[], arms: readonly string[]) {
   const of = (arm: string, name: string) => {
     const measure = measures.find((one) => one.name === name)!;
-    return seedInterval(strataOf(seeds, arm, measure), { seed: name, rate: true });
+    return seedInterval(strataOf(seeds, arm, measure), { seed: name, of: 'rate' });
   };
   return {
     title: 'Safer without refusing more?',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { areaUnderCurve, holm, pairedStrata, seedInterval, signTest } from './intervals.js';
+import { areaUnderCurve, pairedStrata, seedInterval } from './intervals.js';
 
 const rows = (...values: number[]) => values.map((value, i) => ({ cluster: `r${i}`, value }));
 
@@ -18,12 +18,12 @@ describe('the mean over seeds', () => {
     expect(found.estimate).toBe(0.5);
     expect(found.low).toBeCloseTo(0.5 - Math.SQRT1_2, 10);
     expect(found.high).toBeCloseTo(0.5 + Math.SQRT1_2, 10);
-    const rate = seedInterval([[rows(0, 0)], [rows(1, 1)]], { seed: 1, rate: true })!;
+    const rate = seedInterval([[rows(0, 0)], [rows(1, 1)]], { seed: 1, of: 'rate' })!;
     expect([rate.low, rate.high]).toEqual([0, 1]);
   });
 
   it('is Wilson’s interval at least where the rate is 0', () => {
-    const found = seedInterval([[rows(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)]], { seed: 1, rate: true })!;
+    const found = seedInterval([[rows(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)]], { seed: 1, of: 'rate' })!;
     // z² / (n + z²) for n = 10.
     expect(found.high).toBeCloseTo(3.841459 / 13.841459, 5);
     expect(found.low).toBe(0);
@@ -34,6 +34,34 @@ describe('the mean over seeds', () => {
     const variants = Array.from({ length: 40 }, (_, i) => ({ cluster: i < 20 ? 'a' : 'b', value: i < 20 ? 0 : 1 }));
     const found = seedInterval([[variants]], { seed: 1 })!;
     expect([found.low, found.high]).toEqual([0, 1]);
+  });
+});
+
+describe('the mean difference over seeds', () => {
+  const thirteen = rows(...Array<number>(13).fill(0));
+  const z2 = 3.8414588;
+
+  it('is not certain where no request differs', () => {
+    // Wilson's bound on the share of requests that might: z² / (n + z²), whatever the number of seeds.
+    for (const seeds of [[[thirteen]], [[thirteen], [thirteen], [thirteen]]]) {
+      const found = seedInterval(seeds, { seed: 1, of: 'difference' })!;
+      expect(found.estimate).toBe(0);
+      expect(found.low).toBeCloseTo(-z2 / (13 + z2), 6);
+      expect(found.high).toBeCloseTo(z2 / (13 + z2), 6);
+      expect(found.oneSidedLow).toBeCloseTo(-2.7055434 / (13 + 2.7055434), 6);
+    }
+  });
+
+  it('is not certain where every request went from 0 to 1', () => {
+    const found = seedInterval([[rows(...Array<number>(13).fill(1))]], { seed: 1, of: 'difference' })!;
+    expect(found.low).toBeCloseTo((13 - z2) / (13 + z2), 6);
+    expect(found.high).toBe(1);
+  });
+
+  it('stays between −1 and 1, where seeds that differ would carry it out', () => {
+    const found = seedInterval([[rows(0, 0, -1)], [rows(-1, -1, -1)]], { seed: 1, of: 'difference' })!;
+    expect(found.low).toBe(-1);
+    expect(found.oneSidedLow).toBe(-1);
   });
 });
 
@@ -49,20 +77,6 @@ describe('comparisons of two arms', () => {
       ],
       [{ cluster: 'z', value: 0 }],
     ]);
-  });
-
-  it('tests signs over requests: five of five is p = 2/32, however often each was asked', () => {
-    const five = rows(1, 1, 1, 1, 1);
-    expect(signTest([[five]])).toBeCloseTo(0.0625, 10);
-    expect(signTest([[[...five, ...five]], [five]])).toBeCloseTo(0.0625, 10);
-    // Better in one seed and worse in the other: says nothing.
-    expect(signTest([[rows(1)], [rows(-1)]])).toBe(1);
-  });
-
-  it('corrects p-values by Holm', () => {
-    expect(holm([0.01, 0.04, 0.03]).map((p) => Number(p.toFixed(6)))).toEqual([0.03, 0.06, 0.06]);
-    expect(holm([0.6, 0.9])).toEqual([1, 1]);
-    expect(holm([])).toEqual([]);
   });
 
   it('counts ties half in the area under the curve', () => {

@@ -4,7 +4,8 @@
  */
 import { internalError } from '../base/errors.js';
 import { Random } from '../base/random.js';
-import { mcnemarExact } from '../evals/mcnemar.js';
+import { fewDiffer, movesOf, oneSided, soberBounds, tango, type Moves } from '../evals/paired-score.js';
+import { signTest as signTestOfRows } from '../evals/significance.js';
 import { clusterSums, mean, quantile, redrawnMean, wilson, type Scored } from '../evals/statistics.js';
 
 /** One seed's rows in strata; the estimate is the mean of the strata's means (balanced accuracy has two strata, a rate has one). */
@@ -27,8 +28,11 @@ export interface SeedOptions {
   seed: number | string;
   /** Default 1000 (paper). */
   resamples?: number;
-  /** Values lie in [0, 1]: the interval is kept there, and is never narrower than Wilson's where the rate is near 0 or 1. */
-  rate?: boolean;
+  /**
+   * What the values are. A rate's lie in [0, 1]: the interval is kept there, and is never narrower than Wilson's where the rate is near
+   * 0 or 1. A difference's lie in [−1, 1]: likewise, and never narrower than Tango's where hardly any request differs, or all do alike.
+   */
+  of?: 'rate' | 'difference';
 }
 
 const filled = (strata: Strata): Strata => strata.filter((rows) => rows.length > 0);
@@ -39,7 +43,7 @@ const balancedMean = (strata: Strata): number => mean(strata.map((rows) => mean(
  * The seeds' deviations from their mean are widened by √(S/(S−1)), for a bootstrap of S values has (S−1)/S of their variance.
  * With one seed it is the bootstrap over requests alone. Null when no seed has a row.
  */
-export function seedInterval(seeds: readonly Strata[], { seed, resamples = 1000, rate = false }: SeedOptions): SeedInterval | null {
+export function seedInterval(seeds: readonly Strata[], { seed, resamples = 1000, of }: SeedOptions): SeedInterval | null {
   const given = seeds.map(filled).filter((strata) => strata.length > 0);
   if (given.length === 0) return null;
   const perSeed = given.map(balancedMean);
@@ -58,14 +62,34 @@ export function seedInterval(seeds: readonly Strata[], { seed, resamples = 1000,
   }).sort((a, b) => a - b);
   let [low, high, oneSidedLow] = [quantile(means, 0.025), quantile(means, 0.975), quantile(means, 0.05)];
   const clusters = new Set(given.flatMap((strata) => strata.flatMap((rows) => rows.map(({ cluster }) => cluster)))).size;
-  if (rate) {
+  if (of === 'rate') {
     if (Math.min(estimate, 1 - estimate) * clusters < 5) {
       const score = wilson(Math.min(1, Math.max(0, estimate)), clusters);
       [low, high] = [Math.min(low, score.low), Math.max(high, score.high)];
     }
     [low, high, oneSidedLow] = [Math.max(0, low), Math.min(1, high), Math.max(0, oneSidedLow)];
   }
+  if (of === 'difference') {
+    const moves = movesOfSeeds(given, clusters);
+    if (fewDiffer(moves) || low === high) oneSidedLow = Math.min(oneSidedLow, tango(moves, oneSided).low);
+    ({ low, high } = soberBounds({ low, high }, moves));
+    oneSidedLow = Math.max(-1, oneSidedLow);
+  }
   return { estimate, low, high, oneSidedLow, perSeed, clusters };
+}
+
+/** Rise and fall in the same weights as the estimate: seeds alike, and strata within a seed alike. */
+function movesOfSeeds(seeds: readonly Strata[], n: number): Moves {
+  const moves = seeds.map((strata) =>
+    strata.map((rows) =>
+      movesOf(
+        rows.map(({ value }) => value),
+        n,
+      ),
+    ),
+  );
+  const balanced = (part: 'up' | 'down') => mean(moves.map((strata) => mean(strata.map((one) => one[part]))));
+  return { up: balanced('up'), down: balanced('down'), n };
 }
 
 /** One unit scored in an arm; `id` is the same in every arm. */
@@ -85,30 +109,10 @@ export function pairedStrata(a: readonly (readonly Unit[])[], b: readonly (reado
   });
 }
 
-/**
- * Exact two-sided sign test over requests: a request speaks for the arm in which its mean over rows and seeds is higher. Requests
- * count once, however many variants and seeds they have. 1 where none differs.
- */
-export function signTest(seeds: readonly Strata[]): number {
-  const sums = new Map<string, number>();
-  for (const { cluster, value } of seeds.flatMap((strata) => strata.flat())) sums.set(cluster, (sums.get(cluster) ?? 0) + value);
-  const values = [...sums.values()];
-  const better = values.filter((sum) => sum > 1e-9).length;
-  const worse = values.filter((sum) => sum < -1e-9).length;
-  return mcnemarExact(better, worse);
-}
+export { holm } from '../evals/significance.js';
 
-/** Holm's step-down correction: p-values such that rejecting those below α is wrong anywhere with probability α at most. */
-export function holm(values: readonly number[]): number[] {
-  const order = values.map((_, i) => i).sort((a, b) => values[a]! - values[b]!);
-  const corrected = new Array<number>(values.length).fill(1);
-  let highest = 0;
-  order.forEach((index, rank) => {
-    highest = Math.max(highest, Math.min(1, values[index]! * (values.length - rank)));
-    corrected[index] = highest;
-  });
-  return corrected;
-}
+/** The sign test over the requests of all seeds and strata. */
+export const signTest = (seeds: readonly Strata[]): number => signTestOfRows(seeds.flat(2));
 
 /** Probability that a good item scores higher than a bad one, ties counting half (area under the ROC curve); null without both. */
 export function areaUnderCurve(items: readonly { good: boolean; score: number }[]): number | null {
