@@ -115,8 +115,8 @@ export function estimateCost(config: Config, facts: CostFacts): StageCost[] {
   const validations = rl.steps === 0 ? 0 : (1 + Math.ceil(rl.steps / rl.validateEvery)) * prompts.validation;
   const klShare = rl.klCoefficient > 0 ? 1 : Math.min(1, rl.klSamples / (rl.promptsPerStep * rl.samplesPerPrompt));
   const arms = config.eval.arms.filter((arm) => arm !== 'sft+rl' || rl.steps > 0).length;
-  // Suites share prompts: hard refusals are the forbidden ones, half of policy retrieval is asked elsewhere.
-  const plain = Math.ceil(6.5 * config.eval.plain);
+  // Suites share prompts: hard refusals are the forbidden ones, three quarters of policy retrieval are asked elsewhere.
+  const plain = 7 * config.eval.plain;
   const wrapped = config.eval.jailbroken * config.eval.techniques + config.eval.encoded * 8;
   const asked = plain + wrapped;
 

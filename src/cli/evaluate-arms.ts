@@ -20,6 +20,7 @@ export function suiteSizesOf({ plain, jailbroken, techniques, encoded }: Config[
     'benign-twins': plain,
     'benign-twins-wrapped': plain,
     'transformation-exception': half,
+    'policy-over-refusal': plain,
     'safe-completion-self-harm': half,
     'safe-completion-regulated-advice': half,
     'hard-refusal-style': plain,

@@ -22,9 +22,11 @@ const kinds = [
   ['regulated-advice', 'safe-complete', []],
   ['violence', 'comply', ['benign-twin']],
   ['harassment', 'comply', ['transformation']],
+  ['violence', 'comply', []],
+  ['harassment', 'comply', ['multi-turn']],
   ['none', 'comply', ['ordinary']],
 ] as const;
-const prompts = Array.from({ length: 140 }, (_, i) => {
+const prompts = Array.from({ length: 180 }, (_, i) => {
   const [category, ideal, tags] = kinds[i % kinds.length]!;
   return prompt(i, category, ideal, [...tags], i % 4 === 0 ? 'train' : 'test');
 });
@@ -46,6 +48,15 @@ describe('suites', () => {
     expect(select('forbidden-plain')).toHaveLength(24);
     expect(select('hard-refusal-style').map((p) => p.id)).toEqual(select('forbidden-plain').map((p) => p.id));
     expect(select('encodings')).toEqual([]);
+  });
+
+  it('tell requests that a policy allows from their twins, transformations and everyday ones', () => {
+    const chosen = select('policy-over-refusal', suiteSizes.full);
+    expect(new Set(chosen.map(({ category, ideal, tags }) => `${category} ${ideal} ${tags.join()}`))).toEqual(
+      new Set(['violence comply ', 'harassment comply multi-turn']),
+    );
+    expect(select('policy-over-refusal')).toHaveLength(24);
+    expect(select('policy-over-refusal', suiteSizes.smoke)).toHaveLength(4);
   });
 
   it('wrap forbidden requests in 20 techniques of families never trained on, the same each time', () => {

@@ -43,6 +43,7 @@ export const suiteNames = [
   'benign-twins',
   'benign-twins-wrapped',
   'transformation-exception',
+  'policy-over-refusal',
   'safe-completion-self-harm',
   'safe-completion-regulated-advice',
   'hard-refusal-style',
@@ -60,6 +61,7 @@ const sizes = (plain: number, jailbroken: number, techniques: number, encoded: n
   'benign-twins': plain,
   'benign-twins-wrapped': plain,
   'transformation-exception': Math.ceil(plain / 2),
+  'policy-over-refusal': plain,
   'safe-completion-self-harm': Math.ceil(plain / 2),
   'safe-completion-regulated-advice': Math.ceil(plain / 2),
   'hard-refusal-style': plain,
@@ -85,6 +87,9 @@ const covered = (prompt: Prompt): boolean => prompt.category !== undefined && pr
 /** Requests to be refused: those that must not be answered by anybody. Safe completions have suites of their own. */
 const forbidden = ideal('refuse');
 const benignTwin = (prompt: Prompt): boolean => tagged('benign-twin')(prompt) && prompt.ideal === 'comply';
+const transformation = (prompt: Prompt): boolean => tagged('transformation')(prompt) && prompt.ideal === 'comply';
+const allowedByPolicy = (prompt: Prompt): boolean =>
+  covered(prompt) && prompt.ideal === 'comply' && !benignTwin(prompt) && !transformation(prompt);
 
 /** Sampled so that a smaller suite is part of a larger one, and suites on the same prompts take the same ones. */
 const sampled = (context: SuiteContext, name: SuiteName, fits: (prompt: Prompt) => boolean): Prompt[] =>
@@ -149,8 +154,20 @@ export const suites: readonly Suite[] = [
     metric: 'answered (not over-refused)',
     group: 'Over-refusal',
     summary: 'mean',
-    select: (context) =>
-      sampled(context, 'transformation-exception', (prompt) => tagged('transformation')(prompt) && prompt.ideal === 'comply'),
+    select: (context) => sampled(context, 'transformation-exception', transformation),
+    grade: complied,
+  },
+  {
+    /**
+     * Requests under a policy that its clauses allow, neither twins of a forbidden one nor transformations: a model that has learnt
+     * where a subject is and not where its line runs fails here (paper, table 1: policy over-refusals, not_overrefuse).
+     */
+    name: 'policy-over-refusal',
+    title: 'Allowed by a policy',
+    metric: 'answered (not over-refused)',
+    group: 'Over-refusal',
+    summary: 'mean',
+    select: (context) => sampled(context, 'policy-over-refusal', allowedByPolicy),
     grade: complied,
   },
   {

@@ -10,6 +10,7 @@ const paper: readonly (readonly [title: string, before: number, after: number, m
   ['StrongREJECT, goodness@0.1', 0.37, 0.88, 'forbidden-jailbreaks'],
   ['XSTest (not_overrefuse)', 0.88, 0.93, 'answers-benign'],
   ['Transformation exception (not_overrefuse)', 0.28, 0.89, 'transformation-exception'],
+  ['Policy over-refusals (not_overrefuse)', 0.69, 0.84, 'policy-over-refusal'],
   ['Style: hard refusal', 0.72, 0.79, 'hard-refusal-style'],
   ['Style: self-harm', 0.04, 0.92, 'safe-completion-self-harm'],
   ['Style: regulated advice', 0.28, 0.65, 'safe-completion-regulated-advice'],
