@@ -4,6 +4,7 @@
  */
 import type { Config } from '../base/config.js';
 import { contentId, lastRequest, SftRecord, type Checks, type Completion, type Judgement, type Prompt } from '../base/records.js';
+import type { Technique } from '../prompts/jailbreaks/technique.js';
 import { answerMatches, failedChecks } from './check.js';
 import { withWrappedCopies } from './rewrap.js';
 import { categoryOf, isOrdinary } from './stage.js';
@@ -56,13 +57,17 @@ interface Candidate {
 
 const agrees = ({ runs }: Judgement): boolean => runs.every(({ agreesWithHint }) => agreesWithHint !== false);
 
-/** Pure; the order of the records is that of the prompts. */
+/**
+ * Pure; the order of the records is that of the prompts.
+ * @param wrappers techniques of wrapped copies; all training families by default
+ */
 export function filterCompletions(
   prompts: readonly Prompt[],
   completions: readonly Completion[],
   judgements: readonly Judgement[],
   settings: Config['filter'],
   seed: number,
+  wrappers?: readonly Technique[],
 ): Filtered {
   const promptOf = new Map(prompts.map((prompt) => [prompt.id, prompt]));
   const judged = new Map(judgements.map((judgement) => [judgement.completionId, judgement]));
@@ -90,7 +95,7 @@ export function filterCompletions(
     .map(({ prompt, completion: { id, cot, answer } }) =>
       SftRecord.parse({ id: contentId('sft', id, cot, answer), promptId: prompt.id, messages: prompt.messages, cot, answer }),
     );
-  const copied = withWrappedCopies(records, promptOf, settings.wrappedCopies, seed);
+  const copied = withWrappedCopies(records, promptOf, settings.wrappedCopies, seed, wrappers);
   const unscored = judgements.filter(({ score }) => score === null).length;
   const unjudged = sound.filter(({ id, promptId }) => {
     const prompt = promptOf.get(promptId);

@@ -5,6 +5,7 @@
 import { Random } from '../base/random.js';
 import { contentId, type Prompt, type SftRecord } from '../base/records.js';
 import { isOrdinary } from './stage.js';
+import type { Technique } from '../prompts/jailbreaks/technique.js';
 import { trainingFamilies, wrapPrompt } from '../prompts/jailbreaks/wrap.js';
 
 /**
@@ -12,19 +13,21 @@ import { trainingFamilies, wrapPrompt } from '../prompts/jailbreaks/wrap.js';
  * the families that are held out for the suites are never used.
  * @param copies at most, of a record. Prompts that are wrapped already get none, nor do ordinary ones: a CoT that finds no policy is learnt
  *   from a few, and where it is most of what stands behind wrappers, wrappers come to mean that there is none (docs/LOG.md, 2026-11-28, 2)
+ * @param techniques that copies are drawn from; a training without some families is given the others alone
  */
 export function withWrappedCopies(
   records: readonly SftRecord[],
   promptOf: ReadonlyMap<string, Prompt>,
   copies: number,
   seed: number,
+  techniques: readonly Technique[] = trainingFamilies,
 ): SftRecord[] {
   return records.flatMap((record) => {
     const prompt = promptOf.get(record.promptId);
     if (copies === 0 || prompt === undefined || prompt.technique !== 'none' || isOrdinary(prompt)) return [record];
     const random = new Random(`rewrap ${seed} ${record.id}`);
     const wrapped = random
-      .shuffle(trainingFamilies)
+      .shuffle(techniques)
       .slice(0, copies)
       .map((technique): SftRecord => {
         const { messages } = wrapPrompt(prompt, technique, random);

@@ -7,13 +7,15 @@ import { readJsonl } from '../base/jsonl.js';
 import { packageRoot } from '../base/package-root.js';
 import { silent } from '../base/progress.js';
 import { Random } from '../base/random.js';
-import { Completion, type Prompt } from '../base/records.js';
+import { Completion, SftRecord, type Prompt } from '../base/records.js';
 import { loadSpec } from '../align/spec/parse.js';
 import type { Spec } from '../align/spec/types.js';
 import { openArm } from './arms.js';
 import { suiteSizesOf } from './evaluate-arms.js';
 import { runStages } from './run.js';
+import { EvalRow } from '../evals/records.js';
 import { createScriptedWorkbench, type ScriptedWorkbench } from '../engines/scripted.js';
+import { techniques } from '../prompts/jailbreaks/wrap.js';
 import { loadPrompts } from '../prompts/load.js';
 import { parseStudySettings } from '../studies/config.js';
 import { StudyCard } from '../studies/results.js';
@@ -31,7 +33,7 @@ const config = parseConfig(
     prompts: { train: 24, ordinary: 4, validation: 6 },
     generate: { samples: 2, maxTokens: 400 },
     judge: { maxTokens: 400, runs: 1 },
-    filter: { threshold: 0.5 },
+    filter: { threshold: 0.5, wrappedCopies: 2 },
     sft: { batchSize: 8, epochs: 1, checkpointEvery: 2 },
     rl: { steps: 2, promptsPerStep: 2, samplesPerPrompt: 4, maxTokens: 400, validateEvery: 2, checkpointEvery: 1 },
     eval: { plain: 3, jailbroken: 1, techniques: 3, maxTokens: 400 },
@@ -128,6 +130,40 @@ describe('a whole study', () => {
     expect(own.filter(({ promptId }) => asked.get(promptId) === category)).toEqual([]);
   });
 
+  it('puts no copies behind wrappers of the families that a training leaves out', async () => {
+    const familiesIn = async (name: string) => {
+      const records = await readJsonl(path.join(whole.root, 'ood', name, 'sft.jsonl'), SftRecord);
+      return new Set(records.map(({ technique }) => techniques.get(technique ?? 'none')?.family ?? 'none'));
+    };
+    // Otherwise the next two lines could not fail.
+    expect([...(await familiesIn('without-category'))]).toEqual(expect.arrayContaining(['persona', 'prefix']));
+    const left = await familiesIn('without-families');
+    expect(left.size).toBeGreaterThan(1);
+    expect([...left].filter((family) => settings.ood.families.includes(family))).toEqual([]);
+    expect([...(await familiesIn('plain-only'))]).toEqual(['none']);
+  });
+
+  it('trains the answer-only baseline without the category as well', () => {
+    const { tables, figures } = found(whole.card, 'ood');
+    expect(tables[0]!.columns.filter((column) => column.includes('without'))).toHaveLength(3);
+    expect(Object.keys(figures).filter((name) => name.startsWith('accuracy answer-only without '))).toHaveLength(1);
+    expect(tables[1]!.rows[0]!.cells.map((cell) => cell!.p)).toEqual([expect.any(Number), expect.any(Number)]);
+  });
+
+  it('passes over a study that cannot be done, and says so at the end', async () => {
+    const root = path.join(home, 'unable');
+    const said: string[] = [];
+    const asked = start(root, createScriptedWorkbench(), {
+      settings: { ...settings, seeds: [0], policyChange: { clause: 'ZZ99' } },
+      only: ['policy-change', 'faithfulness'],
+      progress: { ...silent, say: (line) => said.push(line) },
+    });
+    await expect(asked).rejects.toThrow(/no clause ZZ99/);
+    expect(said.some((line) => /A change of policy: not done\. .*ZZ99/.test(line))).toBe(true);
+    const card = StudyCard.parse(JSON.parse(await readFile(path.join(root, 'study.json'), 'utf8')));
+    expect(card.studies.map(({ name }) => name)).toEqual(['faithfulness']);
+  });
+
   it('makes only the category of an edited clause again', () => {
     const { figures, notes } = found(whole.card, 'policy-change');
     expect(notes[0]).toMatch(/was comply and became refuse/);
@@ -149,6 +185,28 @@ describe('a whole study', () => {
     expect(figures['accuracy k=1 minimum']).toEqual(figures['accuracy k=1 mean']);
     expect(figures['verdicts moved, judge of the run']!.n).toBeGreaterThan(5);
     expect(Object.keys(figures)).toContain('verdict turns, refusal');
+  });
+
+  it('asks the sets that a run does not ask, on the arms that matter', async () => {
+    const { tables, figures, notes } = found(whole.card, 'suites');
+    expect(tables[0]!.columns).toEqual(['base', 'answer-only', 'sft', 'sft+rl']);
+    expect(tables[0]!.rows.map(({ label }) => label)).toEqual([
+      'Escalation over turns: not complied with',
+      'Escalation over turns, benign: answered (not over-refused)',
+      'Orders in tool results: order not obeyed',
+      'Tool results without orders: answered (not over-refused)',
+      'Other languages: not complied with',
+      'Other languages, benign: answered (not over-refused)',
+      'Harm inside CoTs: answer and CoT both safe',
+    ]);
+    expect(figures['multilingual sft+rl']).toMatchObject({ n: 2, unscored: 0, low: expect.any(Number), high: expect.any(Number) });
+    // Answers without a CoT hold no harm in one: unscored, and said so.
+    expect(figures['harm-in-cot answer-only']).toEqual({ estimate: null, n: 0, unscored: 6 });
+    expect(tables[1]!.columns).toEqual(['answer-only', 'sft', 'sft+rl']);
+    expect(tables[2]!.rows.map(({ label }) => label)).toContain('Harm inside CoTs: both safe');
+    expect(notes[0]).toMatch(/published rules/);
+    const rows = await readJsonl(path.join(whole.root, 'suites', 'evals', 'sft', 'multilingual.jsonl'), EvalRow);
+    expect(rows).toHaveLength(14);
   });
 
   it('does nothing a second time', async () => {

@@ -6,18 +6,18 @@
 import { inputError } from '../base/errors.js';
 import { Random } from '../base/random.js';
 import type { Prompt } from '../base/records.js';
-import { choosePrompts, type PreparedPrompts } from '../align/prepare.js';
+import { choosePrompts } from '../align/prepare.js';
 import { findCategory } from '../align/spec/lookup.js';
 import { categoryOf } from '../align/stage.js';
 import type { Suite } from '../evals/suites.js';
 import { trainingFamilies, techniques, wrapPrompt } from '../prompts/jailbreaks/wrap.js';
-import { seedsCell } from './cells.js';
+import { differenceCell, seedsCell } from './cells.js';
 import { evaluateModel, suitesNamed, type Rows } from './evaluate-model.js';
 import { firstRun, variantPaths } from './first-run.js';
-import type { Unit } from './intervals.js';
+import { holm, pairedStrata, signTest, type Unit } from './intervals.js';
 import { measureNamed } from './measures.js';
 import type { Cell, Findings, FirstRun, Lab, OpenedArm, Study } from './study.js';
-import { sftVariant } from './variant.js';
+import { answerOnlyVariant, sftVariant, type SftVariant } from './variant.js';
 
 /** A set of test prompts that a training has not seen the like of. */
 interface TestSet {
@@ -35,7 +35,7 @@ export const ood: Study = {
   name: 'ood',
   title: 'Out of distribution',
   source: 'paper, section 4: generalisation out of distribution',
-  version: 1,
+  version: 2,
   async run(lab: Lab): Promise<Findings> {
     const first = await firstRun(lab);
     const { families, encoded } = lab.settings.ood;
@@ -63,6 +63,7 @@ export const ood: Study = {
       [{ title: 'Encodings (safe in the worst one)', strata: (found) => [unitsByRequest(found)] }, rows.plain],
     ];
     const figures: Record<string, Cell> = {};
+    const accuracy = new Map<string, Unit[][]>();
     const labels = conditions.map(({ label }) => label);
     const table = sets.map(([set, found]) => ({
       label: set.title,
@@ -74,8 +75,15 @@ export const ood: Study = {
     // The issue's figure: balanced over forbidden and benign, unseen families and an unseen category counting the same.
     for (const label of labels) {
       const both = [...categoryStrata(rows.category.get(label)!), ...measureNamed('ood-families').strata(rows.plain.get(label)!)];
+      accuracy.set(label, both);
       figures[`accuracy ${label}`] = seedsCell([both], 'ood accuracy');
     }
+    const unseen = `without ${category}`;
+    const pairs = ['base', `answer-only ${unseen}`].map((against) => {
+      const paired = [pairedStrata(accuracy.get(against)!, accuracy.get(unseen)!)];
+      return { against, cell: differenceCell(paired, `ood accuracy ${against}`), p: signTest(paired) };
+    });
+    const corrected = holm(pairs.map(({ p }) => p));
     return {
       tables: [
         {
@@ -87,12 +95,23 @@ export const ood: Study = {
             ...table,
           ],
         },
+        {
+          title: `SFT ${unseen}, which has seen neither, on the same requests`,
+          columns: pairs.map(({ against }) => `− ${against}`),
+          rows: [
+            {
+              label: 'Unseen families and the category, together',
+              cells: pairs.map(({ cell }, i) => (cell.estimate === null ? cell : { ...cell, p: corrected[i]! })),
+            },
+          ],
+        },
       ],
       charts: [],
       figures,
       notes: [
         'One seed; SFT alone, for RL starts from it. Encodings stand beside the accuracy: a model of this size can hardly read them.',
-        'All bundled prompts are English; no suite in another language is bundled.',
+        'Wrapped copies of records (filter.wrappedCopies) use no family that a training leaves out; plain only has none.',
+        'Other languages are asked by the study suites (its set multilingual).',
       ],
     };
   },
@@ -122,14 +141,30 @@ async function openConditions(lab: Lab, first: FirstRun, category: string): Prom
   const familyOf = (prompt: Prompt) => techniques.get(prompt.technique)?.family ?? 'none';
   const unwrapped = (list: readonly Prompt[], bare: readonly Prompt[]) =>
     list.map((prompt, i) => (families.has(familyOf(prompt)) ? bare[i]! : prompt));
-  const variants: readonly (readonly [label: string, name: string, prepared: PreparedPrompts])[] = [
-    [`without ${category}`, 'without-category', { ...prepared, train: prepared.train.filter((prompt) => categoryOf(prompt) !== category) }],
+  const variants: readonly (readonly [label: string, variant: SftVariant])[] = [
+    [
+      `without ${category}`,
+      {
+        paths: variantPaths(lab, 'ood', 'without-category'),
+        prepared: { ...prepared, train: prepared.train.filter((prompt) => categoryOf(prompt) !== category) },
+      },
+    ],
     [
       `without ${lab.settings.ood.families.join(', ')}`,
-      'without-families',
-      { ...prepared, train: unwrapped(prepared.train, plain.train), ordinary: unwrapped(prepared.ordinary, plain.ordinary) },
+      {
+        paths: variantPaths(lab, 'ood', 'without-families'),
+        prepared: { ...prepared, train: unwrapped(prepared.train, plain.train), ordinary: unwrapped(prepared.ordinary, plain.ordinary) },
+        wrappers: trainingFamilies.filter(({ family }) => !families.has(family)),
+      },
     ],
-    ['English and plain only', 'plain-only', { ...prepared, train: plain.train, ordinary: plain.ordinary }],
+    [
+      'English and plain only',
+      {
+        paths: variantPaths(lab, 'ood', 'plain-only'),
+        prepared: { ...prepared, train: plain.train, ordinary: plain.ordinary },
+        wrappers: [],
+      },
+    ],
   ];
   const conditions: Condition[] = [];
   for (const [label, arm] of [
@@ -138,9 +173,12 @@ async function openConditions(lab: Lab, first: FirstRun, category: string): Prom
     ['SFT on everything', 'sft'],
   ] as const)
     conditions.push({ label, arm: await lab.pipeline.openArm(context, arm), known: paths.answers(arm) });
-  for (const [label, name, changed] of variants) {
-    const { arm } = await sftVariant(first, { paths: variantPaths(lab, 'ood', name), prepared: changed });
-    conditions.push({ label, arm });
+  for (const [label, variant] of variants) {
+    const trained = await sftVariant(first, variant);
+    conditions.push({ label, arm: trained.arm });
+    // The baseline that the target names must not have seen the category either.
+    if (variant === variants[0]![1])
+      conditions.push({ label: `answer-only ${label}`, arm: await answerOnlyVariant(first, variant, trained) });
   }
   return conditions;
 }

@@ -32,7 +32,7 @@ export const policyChange: Study = {
   name: 'policy-change',
   title: 'A change of policy',
   source: 'ours: what a new policy costs',
-  version: 1,
+  version: 2,
   async run(lab: Lab): Promise<Findings> {
     const first = await firstRun(lab);
     const clause = await clauseToEdit(lab, first);
@@ -101,6 +101,10 @@ async function costs(first: FirstRun, second: FirstRun, category: string, figure
   const asked = askedPrompts(first.prepared.train, first.prepared.ordinary);
   const needed = asked.flatMap((prompt) => completionIds(second.context, prompt).map((id) => ({ id, category: categoryOf(prompt) })));
   const had = new Set((await readJsonl(first.paths.completions(), Completion)).map(({ id }) => id));
+  const sampled = new Map(
+    (await readJsonl(second.paths.completions(), Completion)).map(({ id, cot, answer }) => [id, (cot?.length ?? 0) + answer.length]),
+  );
+  const lengthOf = (list: readonly { id: string }[]) => list.reduce((sum, { id }) => sum + (sampled.get(id) ?? 0), 0);
   const fresh = needed.filter(({ id }) => !had.has(id));
   const elsewhere = fresh.filter((one) => one.category !== category).length;
   const needs = new Set(needed.map(({ id }) => id));
@@ -118,6 +122,7 @@ async function costs(first: FirstRun, second: FirstRun, category: string, figure
         label: `Completions of other categories than ${category}`,
         cells: [countCell(elsewhere), countCell(needed.filter((one) => one.category !== category).length)],
       },
+      { label: 'Characters sampled for them', cells: [countCell(lengthOf(fresh), lengthOf(needed)), countCell(lengthOf(needed))] },
       { label: 'Judgements', cells: [countCell(rejudged, judged.length), countCell(judged.length)] },
       { label: 'Trainings', cells: [countCell(first.config.rl.steps > 0 ? 3 : 2), countCell(first.config.rl.steps > 0 ? 3 : 2)] },
     ],
@@ -137,11 +142,14 @@ async function following(
   const probes = await requestsUnder(lab, first, clause, category);
   const before = await shares(lab, first, probes, clause, lab.spec);
   const after = await shares(lab, second, probes, clause, second.context.specs.spec);
-  const wanted = (rows: readonly Probe[], ruling: Clause['ruling']) =>
-    rateCell(
-      rows.map(({ request, answer }) => ({ cluster: request, value: answerMatches(answer, ruling) ? 1 : 0 })),
+  const wanted = (rows: readonly Probe[], ruling: Clause['ruling']) => {
+    const answered = rows.filter(({ answer }) => answer !== '');
+    return rateCell(
+      answered.map(({ request, answer }) => ({ cluster: request, value: answerMatches(answer, ruling) ? 1 : 0 })),
       ruling,
+      rows.length - answered.length,
     );
+  };
   const [old, fresh] = [clause.ruling, turned(clause.ruling)];
   figures['follows the new ruling after'] = wanted(after, fresh);
   figures['follows the new ruling before'] = wanted(before, fresh);
@@ -165,6 +173,7 @@ async function following(
 interface Probe {
   request: string;
   cot: string | null;
+  /** Empty where the engine failed or no answer came: unscored. */
   answer: string;
 }
 
@@ -208,8 +217,9 @@ async function shares(lab: Lab, { context, config }: FirstRun, probes: readonly 
           temperature: 0,
           ...(lab.signal && { signal: lab.signal }),
         });
-        const { cot, answer } = splitCot(choices[0]?.text ?? '');
-        answered.set(id, { request, cot, answer });
+        const [choice] = choices;
+        const { cot, answer } = splitCot(choice === undefined || choice.stopReason === 'error' ? '' : choice.text);
+        answered.set(id, { request, cot, answer: answer.trim() });
       },
       lab.signal,
     );

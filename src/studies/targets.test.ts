@@ -52,15 +52,17 @@ describe('targets', () => {
     expect(verdict(at(0, 0.12), 'over-refusal rate', 'answer-only SFT')).toBe(false);
   });
 
-  it('take the training without the category for the accuracy out of distribution', () => {
+  it('take the trainings without the category for the accuracy out of distribution', () => {
     const ood = {
       'accuracy base': 0.5,
       'accuracy SFT on everything': 0.9,
       'accuracy without violence': 0.7,
-      'accuracy answer-only SFT': 0.6,
+      'accuracy answer-only SFT': 0.3,
+      'accuracy answer-only without violence': 0.56,
     };
     expect(verdict(held({}, ood), 'OOD accuracy', 'base')).toBe(false);
     expect(verdict(held({}, { ...ood, 'accuracy without violence': 0.75 }), 'OOD accuracy', 'base')).toBe(true);
-    expect(verdict(held({}, ood), 'OOD accuracy', 'answer-only SFT')).toBe(true);
+    expect(verdict(held({}, ood), 'OOD accuracy', 'answer-only SFT')).toBe(false);
+    expect(verdict(held({}, { ...ood, 'accuracy without violence': 0.72 }), 'OOD accuracy', 'answer-only SFT')).toBe(true);
   });
 });

@@ -12,8 +12,9 @@ import { generate } from '../align/generate.js';
 import { judge } from '../align/judge.js';
 import type { PreparedPrompts } from '../align/prepare.js';
 import { trainRl } from '../align/rl.js';
-import { trainSft } from '../align/sft.js';
+import { trainSft, type SftArm } from '../align/sft.js';
 import type { StageContext } from '../align/stage.js';
+import type { Technique } from '../prompts/jailbreaks/technique.js';
 import { askedPrompts } from './first-run.js';
 import { shareData } from './shared-data.js';
 import type { FirstRun, OpenedArm } from './study.js';
@@ -26,6 +27,8 @@ export interface SftVariant {
   specs?: CompiledSpecs;
   /** Whether the judge has a say in what is learnt from; it has by default. */
   judged?: boolean;
+  /** Techniques of wrapped copies, where the run has copies; all training families by default. */
+  wrappers?: readonly Technique[];
 }
 
 export interface TrainedVariant {
@@ -38,17 +41,25 @@ export interface TrainedVariant {
  * @throws input error when nothing is left to learn from
  */
 export async function sftVariant(first: FirstRun, variant: SftVariant): Promise<TrainedVariant> {
-  const { prepared = first.prepared, specs = first.context.specs, paths, judged = true } = variant;
+  const { prepared = first.prepared, specs = first.context.specs, paths, judged = true, wrappers } = variant;
   const context: StageContext = { ...first.context, paths, specs };
   const train = await inStage('categorise', () => categorise(context, prepared.train));
   const asked = askedPrompts(train, prepared.ordinary);
   await shareData(first.paths, context, asked);
   const completions = await inStage('generate', () => generate(context, asked));
   const judgements = judged ? await inStage('judge', () => judge(context, asked, completions)) : completions.map(alike);
-  const { records } = filterCompletions(asked, completions, judgements, context.config.filter, context.config.seed);
+  const { records } = filterCompletions(asked, completions, judgements, context.config.filter, context.config.seed, wrappers);
   await writeJsonl(paths.sftRecords(), records);
-  const digest = await trainSft(context, 'sft', records);
-  return { arm: { model: await context.bench.tuned(paths.adapter('sft', 'sft')), digest, context: [] }, records };
+  return { arm: await trained(context, 'sft', records), records };
+}
+
+/** The answer-only baseline on the records of a variant that has been trained. */
+export const answerOnlyVariant = ({ context }: FirstRun, { paths }: SftVariant, { records }: TrainedVariant): Promise<OpenedArm> =>
+  trained({ ...context, paths }, 'answer-only', records);
+
+async function trained(context: StageContext, arm: SftArm, records: readonly SftRecord[]): Promise<OpenedArm> {
+  const digest = await trainSft(context, arm, records);
+  return { model: await context.bench.tuned(context.paths.adapter(arm, 'sft')), digest, context: [] };
 }
 
 /** Every completion as good as any other: what passes the mechanical checks is drawn from by lot. */
