@@ -1,7 +1,7 @@
 /** Whose mistake an error is; decides the exit code of the command line. */
-export type ErrorKind = 'input' | 'dependency' | 'internal';
+export type ErrorKind = 'failed' | 'input' | 'dependency' | 'internal';
 
-export const exitCodes: Record<ErrorKind, number> = { input: 2, dependency: 3, internal: 70 };
+export const exitCodes: Record<ErrorKind, number> = { failed: 1, input: 2, dependency: 3, internal: 70 };
 
 /** An error whose message says what happened, where, and what to do next. */
 export class DeliberateError extends Error {
@@ -14,6 +14,9 @@ export class DeliberateError extends Error {
     super(message, options);
   }
 }
+
+/** A test that was asked for did not pass: nobody's mistake, but what calls us must see it. */
+export const failedTest = (message: string) => new DeliberateError('failed', message);
 
 /** The user gave something we cannot use: a file, a flag, a setting. */
 export const inputError = (message: string, cause?: unknown) => new DeliberateError('input', message, { cause });

@@ -1,8 +1,10 @@
 /** The arms of a run: which weights each stands for, and what each has in its context. */
-import type { ArmName } from '../base/config.js';
+import { armNames, type ArmName } from '../base/config.js';
 import { inputError } from '../base/errors.js';
+import { didYouMean } from '../base/nearest.js';
 import type { Message } from '../base/records.js';
 import { contentId } from '../base/records.js';
+import type { RunPaths } from '../base/run-folder.js';
 import type { ChatModel } from '../engines/types.js';
 import { reasoningSystem } from '../align/instructions.js';
 import type { StageContext } from '../align/stage.js';
@@ -45,4 +47,17 @@ export async function openArm({ bench, paths, specs }: Pick<StageContext, 'bench
     // The untrained base with the summarised specification at inference (paper, section 4.1).
     context: name === 'base+spec' ? [{ role: 'system', content: reasoningSystem(specs.summary()) }] : [],
   };
+}
+
+/** @throws input error that names the nearest arm */
+export function armNamed(name: string): ArmName {
+  const found = armNames.find((arm) => arm === name);
+  if (found === undefined) throw inputError(`there is no arm ${name}${didYouMean(name, armNames)}; there are ${armNames.join(', ')}.`);
+  return found;
+}
+
+/** The best there is: what was trained last, else the base. */
+export async function lastTrained(paths: RunPaths): Promise<ArmName> {
+  if ((await finishedKey(paths.training('sft+rl', 'rl'))) !== null) return 'sft+rl';
+  return (await finishedKey(paths.training('sft', 'sft'))) === null ? 'base' : 'sft';
 }

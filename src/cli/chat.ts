@@ -1,17 +1,14 @@
 /** `chat`: talk to an arm and watch it think. */
 import { createInterface } from 'node:readline/promises';
-import { armNames, type ArmName, type Config } from '../base/config.js';
-import { inputError } from '../base/errors.js';
-import { didYouMean } from '../base/nearest.js';
+import type { Config } from '../base/config.js';
 import { createProgress } from '../base/progress.js';
 import type { Message } from '../base/records.js';
 import { RunPaths } from '../base/run-folder.js';
 import { specsOf } from '../align/compiled-specs.js';
 import { reasoningSystem } from '../align/instructions.js';
 import { loadSpec } from '../align/spec/parse.js';
-import { finishedKey } from '../align/training-folder.js';
 import { joinCot, splitCot } from '../lm/split-cot.js';
-import { openArm } from './arms.js';
+import { armNamed, lastTrained, openArm } from './arms.js';
 import { openWorkbench } from './open-workbench.js';
 import { specFolder } from './settings.js';
 import { dim, printable } from './terminal.js';
@@ -26,8 +23,6 @@ export interface ChatCommand {
   temperature: number;
   signal: AbortSignal;
 }
-
-const arms = (names: readonly string[]) => names.join(', ');
 
 export async function chatCommand({ root, config, arm: given, category, maxTokens, temperature, signal }: ChatCommand): Promise<void> {
   const paths = new RunPaths(root);
@@ -68,15 +63,4 @@ export async function chatCommand({ root, config, arm: given, category, maxToken
   } finally {
     await bench.close();
   }
-}
-
-function armNamed(name: string): ArmName {
-  const found = armNames.find((arm) => arm === name);
-  if (found === undefined) throw inputError(`there is no arm ${name}${didYouMean(name, armNames)}; there are ${arms(armNames)}.`);
-  return found;
-}
-
-async function lastTrained(paths: RunPaths): Promise<ArmName> {
-  if ((await finishedKey(paths.training('sft+rl', 'rl'))) !== null) return 'sft+rl';
-  return (await finishedKey(paths.training('sft', 'sft'))) === null ? 'base' : 'sft';
 }

@@ -24,6 +24,7 @@ import { addStudyCommand } from './study-command.js';
 import { configOfRun, loadConfig, packageVersion, type SettingFlags } from './settings.js';
 import { promptsSynth } from './synth-command.js';
 import { defaultSpec, specDiff, specLint, specShow } from './spec-commands.js';
+import { addSpecTestCommand } from './spec-test-command.js';
 import { addViewCommand } from './view-command.js';
 
 /** Exit code after Ctrl-C, as shells have it. */
@@ -62,7 +63,7 @@ With your own policy and prompts:
   deliberate run --set spec=my-policy --set prompts.file=prompts.jsonl --out runs/mine
 
 A run that was stopped (Ctrl-C, kill −9, a full disk) goes on when the same command is given again.
-Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 70 our own bug, 130 stopped by Ctrl-C.`,
+Exit codes: 0 done, 1 a policy test failed, 2 something given was wrong, 3 something needed has failed, 70 our own bug, 130 stopped by Ctrl-C.`,
     );
 
   const run = (config: string | undefined, flags: RunFlags) => async () => {
@@ -167,7 +168,7 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
 
   addGradersCommand(program, signal);
 
-  const spec = program.command('spec').description('look at a specification');
+  const spec = program.command('spec').description('look at a specification, and test a model against it');
   spec
     .command('lint')
     .description('find faults: missing codes, dangling references, contradictions, over-long lines')
@@ -193,6 +194,7 @@ Exit codes: 0 done, 2 something given was wrong, 3 something needed has failed, 
     .argument('<before>')
     .argument('<after>')
     .action(specDiff);
+  addSpecTestCommand(spec, signal);
 
   const prompts = program.command('prompts').description('bring your own prompts');
   prompts

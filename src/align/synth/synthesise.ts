@@ -33,6 +33,8 @@ export interface SynthesisOptions {
   checker: { model: ChatModel; digest: string };
   /** Prompts of each kind a clause. */
   perKind: number;
+  /** Which clauses are written for, and of which kinds; left out: all. */
+  only?: (clause: Clause, kind: SynthKind) => boolean;
   seed: number;
   /** JSONL file of the models' replies. */
   log: string;
@@ -69,10 +71,10 @@ const remembered = 12;
 
 /** @throws what the models and the disk throw */
 export async function synthesisePrompts(options: SynthesisOptions): Promise<Synthesis> {
-  const { spec, progress, concurrency, signal, perKind } = options;
-  const cells = spec.categories.flatMap((category) =>
-    category.clauses.flatMap((clause) => kindsOf(clause).map((kind): Cell => ({ category, clause, kind }))),
-  );
+  const { spec, progress, concurrency, signal, perKind, only = () => true } = options;
+  const cells = spec.categories
+    .flatMap((category) => category.clauses.flatMap((clause) => kindsOf(clause).map((kind): Cell => ({ category, clause, kind }))))
+    .filter(({ clause, kind }) => only(clause, kind));
   const log = await JsonlLog.open(options.log, Reply);
   const found = new Map<Cell, Prompt[]>();
   let written = 0;

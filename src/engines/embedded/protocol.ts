@@ -1,4 +1,5 @@
 /** Messages between the engine and its worker thread. Calls are answered in any order, by id. */
+import type { ErrorKind } from '../../base/errors.js';
 import type { AdamParams, Datum, ForwardBackwardResult, LossFunction, SampledSequence, SamplingParams } from '../../lm/types.js';
 
 export interface EngineSettings {
@@ -58,6 +59,4 @@ export interface TokenMessage {
   token: number;
 }
 
-export type ReplyMessage =
-  | { id: number; ok: true; result: unknown }
-  | { id: number; ok: false; kind: 'input' | 'dependency' | 'internal'; message: string };
+export type ReplyMessage = { id: number; ok: true; result: unknown } | { id: number; ok: false; kind: ErrorKind; message: string };

@@ -15,7 +15,8 @@ import { chatBody, choiceBody, type Body, type BodyOptions } from './request.js'
 import { Spending } from './spending.js';
 
 export interface ServerModelOptions {
-  role: ModelRole;
+  /** What messages and the table of costs call it; `model` is one that no section of the settings names. */
+  role: ModelRole | 'model';
   settings: ServerSettings;
   /** File of the answers that were given before; none: nothing is kept. */
   cacheFile?: string;
@@ -94,7 +95,7 @@ export async function openServerModel({ role, settings, cacheFile, signal, first
   }
 }
 
-function keyOf(role: ModelRole, { apiKeyEnv }: ServerSettings): string | undefined {
+function keyOf(role: ServerModelOptions['role'], { apiKeyEnv }: ServerSettings): string | undefined {
   if (apiKeyEnv === undefined) return undefined;
   const key = process.env[apiKeyEnv]?.trim();
   if (key === undefined || key === '')
