@@ -69,7 +69,10 @@ async function train(name: string, answers: readonly string[], { samplerGap = 0 
   const alarms = metrics
     .trim()
     .split('\n')
-    .map((line) => (JSON.parse(line) as { alarms: string[] }).alarms);
+    .map((line) => JSON.parse(line) as { step: number; alarms: string[] })
+    // Before the first step there is only a validation.
+    .filter(({ step }) => step > 0)
+    .map((line) => line.alarms);
   return { said: said.filter((line) => line.includes('alarm')), alarms };
 }
 

@@ -100,7 +100,8 @@ class RlRun {
     const { folder } = this;
     if (!(await folder.resume(bench.trainer))) {
       await bench.trainer.load(this.options.start.folder, { optimizer: false });
-      await this.validateNow(0);
+      // The SFT policy is where the curve of validation begins.
+      await folder.logStart(await this.validateNow(0));
     }
     const task = progress.task('rl', steps);
     task.advance(folder.step);

@@ -64,13 +64,19 @@ export class TrainingFolder {
   get best(): Best | null {
     return this.state.best;
   }
+  /** Of the first optimizer step. */
   get firstMetrics(): Metrics | undefined {
-    return this.metrics.records[0];
+    return this.metrics.records.find(({ step }) => step > 0);
   }
   readonly adapter = () => path.join(this.root, adapter);
 
   log(metrics: Metrics): Promise<void> {
     return this.metrics.append(metrics);
+  }
+
+  /** Logs what was measured before the first step, once: a training that was killed before its first checkpoint measures it again. */
+  async logStart(metrics: Omit<Metrics, 'step'>): Promise<void> {
+    if (this.metrics.records.every(({ step }) => step > 0)) await this.log({ step: 0, ...metrics });
   }
 
   /** Loads the last checkpoint with its optimizer state. @returns whether there was one */

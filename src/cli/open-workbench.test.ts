@@ -105,7 +105,9 @@ describe('the embedded workbench', () => {
       { ...context, bench: { ...bench, base } },
       { start: { folder: context.paths.adapter('sft', 'sft'), key }, train: prompts, ordinary: [], validation: prompts.slice(0, 2) },
     );
-    const lines = await metrics('sft+rl', 'rl');
+    const [validated, ...lines] = await metrics('sft+rl', 'rl');
+    // The curve of validation begins with the SFT policy.
+    expect(validated).toMatchObject({ step: 0, validationScore: expect.any(Number) });
     expect(lines.map(({ step }) => step)).toEqual([1, 2]);
     expect(asked).toBeGreaterThan(3);
     for (const line of lines) {

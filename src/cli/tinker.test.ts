@@ -112,7 +112,7 @@ describe('a run on a Tinker service', () => {
       { ...there, bench: { ...there.bench, base } },
       { start: { folder: there.paths.adapter('sft', 'sft'), key }, train: prompts, ordinary: [], validation: prompts.slice(0, 2) },
     );
-    const lines = await metrics(there, 'sft+rl', 'rl');
+    const [, ...lines] = await metrics(there, 'sft+rl', 'rl');
     expect(lines.map(({ step }) => step)).toEqual([1, 2]);
     for (const line of lines) if (line['loss'] !== 0) expect(line['samplerGap']).toBeLessThan(1e-3);
     expect(lines.some(({ gradNorm }) => gradNorm === null)).toBe(true);
