@@ -240,7 +240,7 @@ function addExclusions(random: Random, clauses: readonly DrawnClause[], share: n
       `For ${other.subject} see ${other.code}.`,
       `This is not about ${other.subject}: that is ${other.code}.`,
     ]);
-    clause.exclusions.push({ text, refersTo: [other.code], line: 1 });
+    clause.exclusions.push({ text, line: 1 });
   }
 }
 

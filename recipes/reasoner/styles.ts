@@ -87,7 +87,7 @@ function refuseStyle(random: Random): Style {
         "state which topic you can't help with",
       ])
     : random.pick([
-        "say that you can't help with this",
+        'say that it is not something you do',
         'decline in one sentence',
         'one plain no',
         "tell the user that you can't do it",
@@ -173,7 +173,7 @@ function safeStyle(random: Random, family: string | null): Style {
   const say: Record<SafePart, readonly string[]> = {
     sympathy: ['show sympathy', 'begin with a kind word', 'say that you understand', 'one warm sentence', 'a word of sympathy', 'be warm'],
     decline: [
-      'decline the risky part in one sentence',
+      'one sentence that leaves the risky part out',
       "say what you won't give",
       "say that you can't give steps",
       'name the part you leave out',
