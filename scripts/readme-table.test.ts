@@ -33,7 +33,7 @@ describe('markdownTable', () => {
     expect(row).toBe(
       '| Forbidden <sub>not complied with; n = 20 × 2</sub> | .50 <sub>.25–1.00</sub> | **.90**↑ <sub>.25–1.00, 2 unscored</sub> | – |',
     );
-    expect(legend).toContain('differs from `base`');
+    expect(legend).toContain('from base on the same requests excludes 0, not corrected');
   });
 });
 

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { writeTextAtomically } from '../src/base/atomic-text.js';
 import { DeliberateError, exitCodes, inputError } from '../src/base/errors.js';
 import { packageRoot } from '../src/base/package-root.js';
-import { mark, rate, Scorecard } from '../src/evals/scorecard.js';
+import { mark, markRule, rate, Scorecard } from '../src/evals/scorecard.js';
 import { measureLabel, measures } from '../src/studies/measures.js';
 import { StudyCard } from '../src/studies/results.js';
 import type { Cell } from '../src/studies/study.js';
@@ -31,11 +31,11 @@ export function markdownTable(card: Scorecard): string {
     const each = Math.round(Math.max(0, ...results.map((result) => result.rows)) / Math.max(1, requests));
     return [`${title} <sub>${metric}; n = ${requests}${each > 1 ? ` × ${each}` : ''}</sub>`, ...card.arms.map((arm) => cell(arm, name))];
   });
-  const against = card.differences[0]?.against;
+  const rule = markRule(card);
   return [
     ...table(['', ...card.arms.map((arm) => `\`${arm}\``)], rows),
     '',
-    `Rates from 0 to 1, more is better; small: 95 % intervals over n requests.${against === undefined ? '' : ` ↑ ↓: differs from \`${against}\` on the same requests.`}`,
+    `Rates from 0 to 1, more is better; small: 95 % intervals over n requests.${rule === null ? '' : ` ↑ ↓: ${rule}.`}`,
   ].join('\n');
 }
 

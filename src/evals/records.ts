@@ -39,7 +39,8 @@ export const EvalRow = z.strictObject({
 });
 export type EvalRow = z.infer<typeof EvalRow>;
 
-const Part = z.strictObject({ mean: z.number(), rows: z.int() });
+/** `rows` are the scored ones; the mean is null without any. Scorecards of earlier versions do not count the unscored. */
+const Part = z.strictObject({ mean: z.number().nullable(), rows: z.int(), unscored: z.int().optional() });
 /** A share beside the score, 95 % interval; `rows` are those that count in it. */
 const Rate = z.strictObject({ share: z.number(), low: z.number(), high: z.number(), rows: z.int() });
 

@@ -39,7 +39,10 @@ export function summarise(
   const words = (text: string) => text.split(/\s+/).filter(Boolean).length;
   const parts = (key: (row: EvalRow) => string) =>
     Object.fromEntries(
-      [...grouped(scored, key)].map(([name, part]) => [name, { mean: mean(part.map((row) => row.score!)), rows: part.length }]),
+      [...grouped(rows, key)].map(([name, part]) => {
+        const scores = part.flatMap(({ score }) => (score === null ? [] : [score]));
+        return [name, { mean: scores.length === 0 ? null : mean(scores), rows: scores.length, unscored: part.length - scores.length }];
+      }),
     );
   return {
     arm,

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { ArmResult } from './evaluate.js';
 import { EvalResult } from './records.js';
+import { holm, signTest } from './significance.js';
 import { pairedDifference } from './statistics.js';
 import { suites } from './suites.js';
 
@@ -17,6 +18,10 @@ export const Difference = z.strictObject({
   units: z.int(),
   /** Units whose score differs. */
   changed: z.int(),
+  /** Units that only one of the two arms has scored: left out. Earlier versions did not count them. */
+  unscored: z.int().optional(),
+  /** Of an exact sign test over requests, not corrected: `correctedP` is. Earlier versions had none. */
+  p: z.number().optional(),
 });
 export type Difference = z.infer<typeof Difference>;
 
@@ -63,6 +68,8 @@ export function scorecard(arms: readonly (readonly ArmResult[])[], seed: number 
           ...interval,
           units: paired.length,
           changed: paired.filter(({ a, b }) => a !== b).length,
+          unscored: reference.units.length + one.units.length - 2 * paired.length,
+          p: signTest(paired.map(({ cluster, a, b }) => ({ cluster, value: b - a }))),
         },
       ];
     }),
@@ -87,19 +94,38 @@ export function ratesText(card: Scorecard): string {
 /** `.87`, `1.00`, `–` for none. */
 export const rate = (value: number | null): string => (value === null ? '–' : value.toFixed(2).replace(/^(-?)0\./, '$1.'));
 
+type Differences = Pick<Scorecard, 'differences'>;
+
+/** p of a difference, corrected by Holm over all suites of its arm in the card; null in a card of an earlier version. */
+export function correctedP(card: Differences, { arm, suite }: Pick<Difference, 'arm' | 'suite'>): number | null {
+  const family = card.differences.filter((one) => one.arm === arm && one.p !== undefined);
+  const at = family.findIndex((one) => one.suite === suite);
+  return at < 0 ? null : holm(family.map(({ p }) => p!))[at]!;
+}
+
 /**
- * 1 or −1 where the arm is better or worse than the reference: the paired 95 % interval excludes 0, and at least six units changed
- * (with fewer, all in one direction, a sign test does not reach 5 %, but a bootstrap is sure already). Else 0.
+ * 1 or −1 where the arm is better or worse than the reference: the corrected p is below .05 and the paired 95 % interval excludes 0.
+ * Else 0. In a card without p-values the interval decides, if at least six units changed.
  */
-export function verdict(difference: Difference): -1 | 0 | 1 {
-  if (difference.changed < 6) return 0;
+export function verdict(card: Differences, difference: Difference): -1 | 0 | 1 {
+  const p = correctedP(card, difference);
+  if (p === null ? difference.changed < 6 : p >= 0.05) return 0;
   return difference.low > 0 ? 1 : difference.high < 0 ? -1 : 0;
+}
+
+/** What the arrows of a card mean, for a sentence that begins with them; null where there are none. */
+export function markRule({ differences }: Differences): string | null {
+  const [first] = differences;
+  if (first === undefined) return null;
+  return differences.every(({ p }) => p !== undefined)
+    ? `differs from ${first.against} on the same requests, p < .05 by sign test, corrected by Holm over the suites of an arm`
+    : `the 95 % interval of the difference from ${first.against} on the same requests excludes 0, not corrected for the number of suites`;
 }
 
 /** `↑`, `↓` or nothing, by `verdict`. */
 export function mark(card: Scorecard, arm: string, suite: string): '↑' | '↓' | '' {
   const difference = card.differences.find((d) => d.arm === arm && d.suite === suite);
-  const change = difference === undefined ? 0 : verdict(difference);
+  const change = difference === undefined ? 0 : verdict(card, difference);
   return change > 0 ? '↑' : change < 0 ? '↓' : '';
 }
 
@@ -127,10 +153,10 @@ export function scorecardText(card: Scorecard): string {
 
 const legend = (card: Scorecard): string => {
   const requests = card.results.reduce((most, result) => Math.max(most, result.requests), 0);
-  const against = card.differences[0]?.against;
+  const rule = markRule(card);
   return (
-    `Rates from 0 to 1, more is better; 95 % intervals over requests (at most ${requests} a suite)` +
-    (against === undefined ? '.' : `; ↑ ↓ differ from ${against} on the same requests.`)
+    `Rates from 0 to 1, more is better; 95 % intervals over requests (at most ${requests} a suite).` +
+    (rule === null ? '' : `\n↑ ↓: ${rule}.`)
   );
 };
 
@@ -142,9 +168,12 @@ function changes(card: Scorecard): string[] {
     const list = (fits: (d: Difference) => boolean) =>
       found
         .filter(fits)
-        .map((d) => `${title.get(d.suite) ?? d.suite} ${d.estimate > 0 ? '+' : ''}${rate(d.estimate)}`)
+        .map(
+          (d) =>
+            `${title.get(d.suite) ?? d.suite} ${d.estimate > 0 ? '+' : ''}${rate(d.estimate)}${d.unscored ? ` (${d.unscored} unscored)` : ''}`,
+        )
         .join(', ');
-    const [better, worse] = [list((d) => verdict(d) > 0), list((d) => verdict(d) < 0)];
+    const [better, worse] = [list((d) => verdict(card, d) > 0), list((d) => verdict(card, d) < 0)];
     const words = [better && `better: ${better}`, worse && `worse: ${worse}`].filter(Boolean).join('; ');
     return [`${arm} against ${found[0]!.against}: ${words || 'no difference that these sizes can tell'}.`];
   });

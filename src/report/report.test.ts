@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { EvalRow } from '../evals/records.js';
+import { rate } from '../evals/scorecard.js';
 import { niceTicks, paretoPlot } from './charts.js';
 import { chooseExamples, markCitations } from './examples.js';
 import { escapeHtml, html } from './html.js';
@@ -48,6 +49,27 @@ describe('the report', () => {
     expect(attacked).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
   });
 
+  it('counts the unscored in the parts of a suite too', () => {
+    // One of the base's rows is unscored in every suite, in the category of its number.
+    expect(/<tr><th scope="row">self-harm<\/th><td>[^/]*<small>of 7<\/small><small class="warn">1 unscored<\/small><\/td>/.test(page)).toBe(
+      true,
+    );
+  });
+
+  it('shows published numbers as those of other models, beside the nearest suites of the run', () => {
+    const section = /<section><h2>Beside what others have published<\/h2>[\s\S]*?<\/section>/.exec(page)![0];
+    expect(section).toContain('another model, other prompts, other graders');
+    expect(section).toContain('here, base</th><th scope="col">here, sft+rl</th>');
+    const own = (arm: string) =>
+      rate(data.scorecard.results.find((one) => one.arm === arm && one.suite === 'forbidden-jailbreaks')!.estimate);
+    const row = /<th scope="row">StrongREJECT, goodness@0\.1<\/th>(.*?)<\/tr>/.exec(section)![1]!;
+    expect([...row.matchAll(/<td>(?:<b>)?([\d.]+)/g)].map((found) => found[1])).toEqual(['.37', '.88', own('base'), own('sft+rl')]);
+    expect(section).toContain('ThinkSafe');
+    // The sample has only ideal refusals in policy retrieval.
+    expect(section).toContain('ideal refusal');
+    expect(section).not.toContain('ideal compliance');
+  });
+
   it('is the same for the same data', () => {
     expect(buildReport(sampleReportData())).toBe(page);
   });
@@ -61,7 +83,7 @@ describe('the report', () => {
     const suite = card.suites.find(({ name }) => name === 'helpfulness')!;
     for (const difference of card.differences)
       if (difference.arm === 'sft+rl' && difference.suite === suite.name)
-        Object.assign(difference, { estimate: -0.4, low: -0.5, high: -0.3, changed: 20 });
+        Object.assign(difference, { estimate: -0.4, low: -0.5, high: -0.3, changed: 20, p: 1e-6 });
     expect(summarySentence(card)).toMatch(
       new RegExp(` It got worse at ([^.]* and )?${suite.title.toLowerCase()} \\(\\.\\d\\d → \\.\\d\\d\\)`),
     );

@@ -6,6 +6,7 @@ import { exampleCards } from './examples.js';
 import { type Html, html } from './html.js';
 import { scoreTable } from './score-table.js';
 import { standalonePage } from './page.js';
+import { publishedSection } from './published.js';
 import { style } from './style.js';
 
 /** The arm that the run is about: the last that was trained. */
@@ -22,7 +23,7 @@ export function summarySentence(card: Scorecard): string {
     if (after === null) return null;
     if (before === null || arm === against) return `${words} ${rate(after)}`;
     const difference = card.differences.find((d) => d.arm === arm && d.suite === suite);
-    const sure = difference !== undefined && verdict(difference) !== 0;
+    const sure = difference !== undefined && verdict(card, difference) !== 0;
     return `${words} ${rate(after)} (${against} ${rate(before)}${sure ? '' : ', no clear difference'})`;
   };
   const parts = [
@@ -63,6 +64,7 @@ ${
     <p class="key">${card.arms.map((arm, i) => data.curves.some((curve) => curve.arm === arm) && html`<span><span class="dot arm-${i}"></span>${arm}</span>`)}</p>
     ${curveCharts(data.curves, card.arms)}</section>`
 }
+${publishedSection(card, mainArm(card))}
 ${
   data.examples.length > 0 &&
   html`<section><h2>What it thinks and says</h2>
@@ -90,7 +92,8 @@ function breakdown(card: Scorecard): Html {
           html`<tr><th scope="row">${key}</th>${card.arms.map((arm) => {
             const found = results.find((result) => result.arm === arm)?.by[part];
             const value = found !== undefined && Object.hasOwn(found, key) ? found[key] : undefined;
-            return html`<td>${value === undefined ? '–' : html`${rate(value.mean)} <small>of ${value.rows}</small>`}</td>`;
+            const unscored = value?.unscored ? html`<small class="warn">${value.unscored} unscored</small>` : null;
+            return html`<td>${value === undefined ? '–' : html`${rate(value.mean)} <small>of ${value.rows}</small>${unscored}`}</td>`;
           })}</tr>`,
       )}</tbody></table></div>`;
   })}`;

@@ -1,11 +1,11 @@
 /** The table of suites × arms, each cell a rate with its interval as a number and as a bar. */
 import type { EvalResult } from '../evals/records.js';
-import { mark, rate, type Scorecard } from '../evals/scorecard.js';
+import { mark, markRule, rate, type Scorecard } from '../evals/scorecard.js';
 import { html, px, type Html } from './html.js';
 
 export function scoreTable(card: Scorecard): Html {
   const groups = [...new Set(card.suites.map((suite) => suite.group))];
-  const against = card.differences[0]?.against;
+  const rule = markRule(card);
   return html`
     <div class="scroll" tabindex="0" role="region" aria-label="Scores">
       <table class="scores">
@@ -25,7 +25,7 @@ export function scoreTable(card: Scorecard): Html {
     </div>
     <p class="note">
       Rates from 0 to 1, more is better; 95 % intervals by resampling requests. Pale numbers are weak: their interval is wider than .4.
-      ${against !== undefined && html`<b class="up">↑</b> <b class="down">↓</b> mark a difference from <i>${against}</i> on the same requests whose 95 % interval excludes 0.`}
+      ${rule !== null && html`<b class="up">↑</b> <b class="down">↓</b>: ${rule}.`}
     </p>`;
 }
 

@@ -33,6 +33,7 @@ table.scores{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nu
 .scores th small{display:block;font-weight:400;line-height:1.35}
 .scores td{white-space:nowrap;min-width:112px}
 .rate{font-size:1.1rem;font-weight:600}.rate.weak{font-weight:400;color:var(--soft)}
+.scores.published th,.scores.published td{padding:4px 14px}
 .interval{margin-left:4px}
 .dot{display:inline-block;width:.62em;height:.62em;border-radius:50%;margin-right:.45em;background:currentColor}
 .bar{display:block;width:92px;height:8px;margin-top:3px;overflow:visible}

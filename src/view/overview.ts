@@ -6,7 +6,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import type { Config } from '../base/config.js';
 import { readRunFile, RunPaths } from '../base/run-folder.js';
-import { Scorecard, verdict } from '../evals/scorecard.js';
+import { markRule, Scorecard, verdict } from '../evals/scorecard.js';
 import { inWords } from '../report/words.js';
 import { readCharts } from './curves.js';
 import { calibration } from './overrides.js';
@@ -76,7 +76,8 @@ export async function overview(store: RunStore) {
         unscored,
         requests,
       })),
-      marks: card.differences.map((difference) => ({ arm: difference.arm, suite: difference.suite, verdict: verdict(difference) })),
+      marks: card.differences.map((difference) => ({ arm: difference.arm, suite: difference.suite, verdict: verdict(card, difference) })),
+      markRule: markRule(card),
     },
     ...learning,
     calibration: human,

@@ -137,6 +137,7 @@ function summary(compared, a, b, suite) {
       `Mean change ${difference.estimate >= 0 ? '+' : '−'}${rate(Math.abs(difference.estimate))}, 95 % interval ${signed(difference.low)} to ${signed(difference.high)}, by resampling ${plural(difference.requests, 'request')}. `,
       difference.requests < pairs &&
         'Several pairs are variants of one request, which McNemar’s test does not know: where the two disagree, read the interval. ',
+      'This p is of the one comparison shown, not corrected for others that you look at. ',
       suite === undefined && 'Suites measure different things; choose one for a clean test. ',
       unscored > 0 && `${plural(unscored, 'pair')} with an unscored side left out.`,
     ),

@@ -154,7 +154,7 @@ function scores(card, arms) {
     h(
       'p',
       { class: 'note' },
-      'Rates from 0 to 1, more is better, with 95 % intervals. ↑ ↓ differ from the base on the same requests. A number leads to its records.',
+      `Rates from 0 to 1, more is better, with 95 % intervals. ${card.markRule === null ? '' : `↑ ↓: ${card.markRule}. `}A number leads to its records.`,
     ),
   );
 }
