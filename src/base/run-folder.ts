@@ -53,6 +53,7 @@ export class RunPaths {
   readonly sftRecords = () => this.file('sft.jsonl');
   readonly funnel = () => this.file('funnel.json');
   readonly scorecard = () => this.file('scorecard.json');
+  readonly scorecardCsv = () => this.file('scorecard.csv');
   readonly report = () => this.file('report.html');
   readonly training = (arm: string, stage: 'sft' | 'rl') => this.file(path.join('arms', arm, stage));
   readonly adapter = (arm: string, stage: 'sft' | 'rl') => path.join(this.training(arm, stage), 'adapter');

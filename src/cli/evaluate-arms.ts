@@ -1,11 +1,11 @@
 /** Evaluates every arm and writes the scorecard. */
 import path from 'node:path';
 import type { Config } from '../base/config.js';
-import { writeTextAtomically } from '../base/atomic-text.js';
 import type { Prompt } from '../base/records.js';
 import type { StageContext } from '../align/stage.js';
 import { evaluateArm, type ArmResult } from '../evals/evaluate.js';
 import { scorecard, type Scorecard } from '../evals/scorecard.js';
+import { writeScorecard } from '../evals/scorecard-files.js';
 import { mergeScorecards, storedResults, storedScorecard, type StoredResult } from '../evals/stored-results.js';
 import { suites, type SuiteSizes } from '../evals/suites.js';
 import { splitCot } from '../lm/split-cot.js';
@@ -68,6 +68,6 @@ export async function evaluateArms(context: StageContext, test: readonly Prompt[
     stored.push(await storedResults(path.dirname(paths.answers(name)), arm.digest));
   }
   const card = mergeScorecards(scorecard(results, config.seed), storedScorecard(stored, config.seed));
-  await writeTextAtomically(paths.scorecard(), `${JSON.stringify(card, null, 1)}\n`);
+  await writeScorecard(paths, card);
   return card;
 }

@@ -2,15 +2,16 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { writeTextAtomically } from '../base/atomic-text.js';
 import type { ArmName } from '../base/config.js';
 import { inputError } from '../base/errors.js';
 import { Prompt } from '../base/records.js';
 import { readJsonl } from '../base/jsonl.js';
+import type { RunPaths } from '../base/run-folder.js';
 import type { StageContext } from '../align/stage.js';
 import { askSet, chooseSet, openHelpers, type ChosenSet, type SetChoice } from '../evals/ask-set.js';
 import { ReplyLog } from '../evals/logged-model.js';
 import { Scorecard } from '../evals/scorecard.js';
+import { writeScorecard } from '../evals/scorecard-files.js';
 import { mergeScorecards, storedResults, storedScorecard, type StoredResult } from '../evals/stored-results.js';
 import { openArm } from './arms.js';
 
@@ -44,16 +45,16 @@ export async function evaluateSuite(context: StageContext, choice: SuiteChoice):
       stored.push((await storedResults(path.dirname(out), arm.digest)).filter((one) => one.source.set === set.name));
     }
     const card = storedScorecard(stored, config.seed);
-    await addToScorecard(paths.scorecard(), card);
+    await addToScorecard(paths, card);
     return card;
   } finally {
     await replies.close();
   }
 }
 
-async function addToScorecard(file: string, card: Scorecard): Promise<void> {
-  const before = existsSync(file) ? await readScorecard(file) : null;
-  await writeTextAtomically(file, `${JSON.stringify(before === null ? card : mergeScorecards(before, card), null, 1)}\n`);
+async function addToScorecard(paths: RunPaths, card: Scorecard): Promise<void> {
+  const before = existsSync(paths.scorecard()) ? await readScorecard(paths.scorecard()) : null;
+  await writeScorecard(paths, before === null ? card : mergeScorecards(before, card));
 }
 
 async function readScorecard(file: string): Promise<Scorecard> {

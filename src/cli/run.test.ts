@@ -70,6 +70,7 @@ describe('a whole run', () => {
       'sft.jsonl',
       'funnel.json',
       'scorecard.json',
+      'scorecard.csv',
       'report.html',
     ])
       expect(files).toContain(file);

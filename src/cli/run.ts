@@ -262,7 +262,7 @@ async function removeFrom(paths: RunPaths, stage: StageName): Promise<void> {
     generate: [paths.completions()],
     judge: [paths.judgements()],
     filter: [paths.sftRecords(), paths.funnel()],
-    eval: [paths.scorecard()],
+    eval: [paths.scorecard(), paths.scorecardCsv()],
     report: [paths.report()],
   };
   const gone = stageNames.slice(from).flatMap((name) => files[name] ?? []);
