@@ -90,7 +90,7 @@ describe('a whole study', () => {
     for (const { title } of whole.card.studies) expect(page).toContain(`<h2>${title}</h2>`);
     expect(page).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)/);
     const csv = (await read('study.csv')).trim().split('\n');
-    expect(csv[0]).toBe('study,table,row,column,estimate,low,high,n,unscored,p,text');
+    expect(csv[0]).toBe('study,table,row,column,estimate,low,high,n,unscored,p,text,wanted,verdict');
     expect(csv.length).toBeGreaterThan(200);
   });
 

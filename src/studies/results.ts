@@ -1,6 +1,9 @@
 /** What a study leaves: study.json, study.csv, and the text for a terminal. */
 import { z } from 'zod';
+import { csvLine } from '../base/csv-line.js';
+import { otherThings } from '../evals/published.js';
 import { rate } from '../evals/scorecard.js';
+import { Made } from './made-with.js';
 import { Findings, studyNames, Table, type Cell } from './study.js';
 import { Target } from './targets.js';
 
@@ -26,6 +29,8 @@ export const StudyCard = z.strictObject({
   codeVersion: z.string(),
   node: z.string(),
   platform: z.string(),
+  /** Cards of earlier versions do not have it. */
+  made: Made.optional(),
   digests: z.record(z.string(), z.string()),
   config: z.unknown(),
   targets: z.array(Target),
@@ -34,28 +39,39 @@ export const StudyCard = z.strictObject({
 });
 export type StudyCard = z.infer<typeof StudyCard>;
 
-const field = (value: string | number | undefined | null): string => {
-  const text = value === undefined || value === null ? '' : String(value);
-  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-};
+const columns = [
+  ...['study', 'table', 'row', 'column', 'estimate', 'low', 'high', 'n', 'unscored', 'p', 'text'],
+  // Of the targets alone.
+  ...['wanted', 'verdict'],
+];
 
-/** One line a cell. A label that a spreadsheet would take for a formula is kept from it. */
+/** One line a cell: of each study, then the targets, then what others have published. */
 export function studyCsv(card: StudyCard): string {
-  const safe = (text: string) => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
-  const lines = card.studies.flatMap(({ name, findings }) =>
-    findings.tables.flatMap((table) =>
-      table.rows.flatMap((row) =>
-        row.cells.map((cell, i) =>
-          [safe(name), safe(table.title), safe(row.label), safe(table.columns[i] ?? ''), ...numbers(cell)].map(field).join(','),
-        ),
-      ),
-    ),
-  );
-  return `${['study,table,row,column,estimate,low,high,n,unscored,p,text', ...lines].join('\n')}\n`;
+  const { table, others } = card.published;
+  const lines = [
+    ...card.studies.flatMap(({ name, findings }) => findings.tables.flatMap((one) => tableLines(name, one))),
+    ...card.targets.map((target) => [
+      ...['targets', 'Targets', target.name, target.against],
+      ...numbers(target.measured),
+      ...[target.wanted, verdictWord(target)],
+    ]),
+    ...tableLines('published', table),
+    ...others.map((line) => ['published', `Small models: ${otherThings}`, '', '', ...numbers(null).slice(1), line]),
+  ];
+  return `${[columns, ...lines].map((line) => csvLine(columns.map((_, i) => line[i]))).join('\n')}\n`;
 }
 
-const numbers = (cell: Cell | null): (string | number | undefined | null)[] =>
-  cell === null ? ['', '', '', '', '', '', ''] : [cell.estimate, cell.low, cell.high, cell.n, cell.unscored, cell.p, cell.text];
+type CsvValue = string | number | undefined | null;
+
+const tableLines = (section: string, table: Table): CsvValue[][] =>
+  table.rows.flatMap((row) =>
+    row.cells.map((cell, i): CsvValue[] => [section, table.title, row.label, table.columns[i] ?? '', ...numbers(cell)]),
+  );
+
+const numbers = (cell: Cell | null): CsvValue[] =>
+  cell === null
+    ? [null, null, null, null, null, null, null]
+    : [cell.estimate, cell.low, cell.high, cell.n, cell.unscored, cell.p, cell.text];
 
 /** `.87 [.80, .93]`, counts as they are, `–` for what was not measured. */
 export function cellText(cell: Cell | null): string {

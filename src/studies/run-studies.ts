@@ -21,6 +21,7 @@ import type { StudySettings } from './config.js';
 import { faithfulness } from './faithfulness.js';
 import { mainArm } from './first-run.js';
 import { headline } from './headline.js';
+import { madeWith } from './made-with.js';
 import { judgeCalibration } from './judge-calibration.js';
 import { ood } from './ood.js';
 import { policyChange } from './policy-change.js';
@@ -187,6 +188,7 @@ async function cardOf(options: StudyOptions): Promise<StudyCard> {
     codeVersion,
     node: process.version,
     platform: `${process.platform} ${process.arch}`,
+    made: await madeWith(),
     digests: { ...bench.digests, prompts: contentId(prompts), spec: contentId(specDigests(spec)) },
     config: { ...config, study: settings },
     targets: heldAgainstTargets(found, arm),

@@ -27,13 +27,20 @@ ${card.studies.map(studySection)}
 <section><h2>Beside what others have published</h2>${tableHtml(card.published.table)}
 <ul class="note">${card.published.others.map((line) => html`<li>${line}</li>`)}</ul></section>
 <section><h2>How it was made</h2>
-<p class="note">Version ${card.codeVersion}, Node ${card.node}, ${card.platform}; seeds ${card.seeds.join(', ')}.</p>
+<p class="note">Version ${card.codeVersion}${card.made && madeText(card.made)}, Node ${card.node}, ${card.platform}; seeds ${card.seeds.join(', ')}. Seconds of work: ${card.studies.map(({ name, seconds }) => `${name} ${seconds}`).join(', ')}.</p>
 <details><summary>Digests</summary><dl class="digests">${Object.entries(card.digests).map(([name, digest]) => html`<dt>${name}</dt><dd>${digest}</dd>`)}</dl></details>
 <details><summary>Settings</summary><pre>${stringify(card.config)}</pre></details>
 </section>
 `;
   return standalonePage({ title: `${card.name} – deliberate study`, sheet: style + more, className: 'studies', main });
 }
+
+const madeText = ({ commit, cpu, packages }: NonNullable<StudyCard['made']>): string =>
+  [
+    ...(commit === null ? [] : [` (commit ${commit.slice(0, 12)}${commit.endsWith('-dirty') ? ' with changes' : ''})`]),
+    `, ${cpu.model} × ${cpu.cores}`,
+    ...Object.entries(packages).map(([name, version]) => `, ${name} ${version}`),
+  ].join('');
 
 const targetsTable = ({
   targets,
