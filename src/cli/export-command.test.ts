@@ -177,33 +177,6 @@ describe('exported data', () => {
       expect(given.some((argument) => argument.endsWith(path.join(folder, 'reward.py')))).toBe(true);
     }
   });
-
-  it('gives Inspect a log an arm and suite, chains of thought as reasoning', async () => {
-    const { folder } = await start('inspect');
-    const names = (await readdir(folder)).filter((name) => name !== 'export.json');
-    expect(names.length).toBeGreaterThan(10);
-    expect(names[0]).toMatch(/^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\+00-00_[a-z-]+_[0-9a-f]{16}\.json$/);
-    const log = JSON.parse(
-      await readFile(
-        path.join(
-          folder,
-          names.find((name) => name.includes('forbidden-plain'))!,
-        ),
-        'utf8',
-      ),
-    );
-    expect(log).toMatchObject({ version: 2, status: 'success' });
-    expect(log.samples[0].messages.at(-1).content).toEqual([
-      { type: 'reasoning', reasoning: expect.any(String) },
-      { type: 'text', text: expect.any(String) },
-    ]);
-    const logs = await Promise.all(names.map(async (name) => JSON.parse(await readFile(path.join(folder, name), 'utf8'))));
-    for (const { samples, results } of logs) {
-      const scored = samples.filter((sample: { scores: object }) => Object.keys(sample.scores).length === 1);
-      expect(scored).toHaveLength(results.scores[0].scored_samples);
-      expect(samples).toHaveLength(results.scores[0].scored_samples + results.scores[0].unscored_samples);
-    }
-  });
 });
 
 const python = (() => {

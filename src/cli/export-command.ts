@@ -24,7 +24,7 @@ export function addExportCommand(program: Command, signal: AbortSignal): void {
   program
     .command('export')
     .description('models, data sets and training scripts for other programs')
-    .argument('<run folder>')
+    .argument('<run folder>', 'or, for inspect, the folder of a study')
     .addOption(new Option('--to <target>', 'what for').choices(targetNames).makeOptionMandatory())
     .addOption(
       new Option(
@@ -46,6 +46,7 @@ Examples:
   deliberate export runs/demo --to gguf --dtype f16
   deliberate export runs/demo --to merged --arm base --out models/base
   deliberate export runs/demo --to trl
+  deliberate export runs/mine-study --to inspect
 No prompt in an export holds the specification. docs/EXPORT.md says what each target holds.`,
     )
     .action((root: string, flags: ExportFlags) => exportCommand(root, flags, signal));

@@ -10,6 +10,7 @@ import { openCheckpoint } from '../lm/checkpoint.js';
 import type { WeightType } from '../lm/float-formats.js';
 import { readAdapter } from '../lm/peft.js';
 import { gguf, ggufLora } from './gguf.js';
+import { isStudy, readEvaluated } from './evaluated.js';
 import { inspect } from './inspect.js';
 import { merged } from './merged.js';
 import { specificationDigest } from './model-card.js';
@@ -18,7 +19,7 @@ import { openai } from './openai.js';
 import { openrlhf } from './openrlhf.js';
 import { peft } from './peft.js';
 import { adapterFolder, lastArm, readRun, specificationOf } from './run-contents.js';
-import type { DataContext, ExportTarget, ModelContext, Written } from './target.js';
+import type { DataContext, EvaluationsContext, ExportTarget, ModelContext, Written } from './target.js';
 import { trl } from './trl.js';
 import { verl } from './verl.js';
 
@@ -71,8 +72,13 @@ const hubNames: Readonly<Record<string, string>> = { 'smollm2-135m-instruct': 'H
  */
 export async function exportRun(options: ExportOptions): Promise<Exported> {
   const target: ExportTarget = targets[options.to];
-  const run = await readRun(options.root);
-  const choice = target.kind === 'data' ? (target.arms ?? []) : armNames;
+  if (target.kind !== 'evaluations' && (await isStudy(options.root)))
+    throw inputError(
+      `${options.root}: is the folder of a study, of which ${options.to} takes one run: give ${path.join(options.root, 'seed-0')}, or the seed that you mean.`,
+    );
+  const found = target.kind === 'evaluations' ? await readEvaluated(options.root) : null;
+  const run = found?.first ?? (await readRun(options.root));
+  const choice = target.kind === 'model' ? armNames : target.kind === 'data' ? (target.arms ?? []) : [];
   if (options.arm !== undefined && !choice.includes(options.arm))
     throw inputError(
       choice.length === 0
@@ -94,7 +100,9 @@ export async function exportRun(options: ExportOptions): Promise<Exported> {
       await writeTextAtomically(path.join(folder, marker), `${JSON.stringify(mark, null, 2)}\n`);
     });
   };
-  if (target.kind === 'data') {
+  if (target.kind === 'evaluations') {
+    await fill((folder) => target.write({ folder, baseName, evaluated: found!.evaluated } satisfies EvaluationsContext));
+  } else if (target.kind === 'data') {
     await fill((folder) => target.write({ ...common, folder } satisfies DataContext));
   } else {
     const adapterPath = await adapterFolder(run.paths, arm, options.baseAdapter());

@@ -1,36 +1,36 @@
-/** `--to inspect`: every evaluation as a log of Inspect (JSON, version 2), to be opened with `inspect view`. */
-import { existsSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+/** `--to inspect`: every evaluation of a run or a study as a log of Inspect (JSON, version 2), to be opened with `inspect view`. */
 import path from 'node:path';
 import { writeTextAtomically } from '../base/atomic-text.js';
-import { inputError } from '../base/errors.js';
-import { readJsonl } from '../base/jsonl.js';
-import { contentId, type Message } from '../base/records.js';
-import { EvalRow } from '../evals/records.js';
+import { contentId } from '../base/records.js';
+import { evaluationSets } from '../evals/sets/all-sets.js';
+import type { SetPart } from '../evals/sets/evaluation-set.js';
+import type { EvalRow } from '../evals/records.js';
+import { summarise } from '../evals/results.js';
 import { suites } from '../evals/suites.js';
+import { conversations, type Conversations } from './conversations.js';
+import type { Evaluated } from './evaluated.js';
 import { specificationDigest } from './model-card.js';
-import type { RunContents } from './run-contents.js';
-import type { DataContext, ExportTarget } from './target.js';
+import type { ExportTarget } from './target.js';
 
 export const inspect: ExportTarget = {
-  kind: 'data',
-  text: 'evaluations of all arms as logs of Inspect, with chains of thought',
-  async write(context) {
-    const { folder, run } = context;
-    let count = 0;
-    for (const arm of (await readdir(run.paths.file('arms')).catch(() => [] as string[])).sort()) {
-      for (const suite of suites) {
-        const file = path.join(path.dirname(run.paths.answers(arm)), `${suite.name}.jsonl`);
-        if (!existsSync(file)) continue;
-        const log = evalLog(context, arm, suite, await readJsonl(file, EvalRow), (await stat(file)).mtime);
-        await writeTextAtomically(path.join(folder, logName(log)), `${JSON.stringify(log, null, 1)}\n`);
-        count++;
-      }
+  kind: 'evaluations',
+  text: 'evaluations as logs of Inspect, with chains of thought: all arms and sets of a run, all conditions of a study',
+  async write({ folder, evaluated, baseName }) {
+    const known = new Map<Evaluated['run'], Conversations>();
+    for (const one of evaluated) {
+      const asked = known.get(one.run) ?? (await conversations(one.run.prompts));
+      known.set(one.run, asked);
+      const log = evalLog(one, asked, baseName);
+      await writeTextAtomically(path.join(folder, one.place, logName(log)), `${JSON.stringify(log, null, 1)}\n`);
     }
-    if (count === 0) throw inputError(`${run.paths.file('arms')}: holds no evaluation. Run \`deliberate eval ${run.paths.root}\` first.`);
-    return [`${count} logs: inspect view --log-dir FOLDER`];
+    return [`${evaluated.length} logs: inspect view --log-dir FOLDER`];
   },
 };
+
+/** What a suite or a part of a set says of itself; one of an older version says its name. */
+type Described = Pick<SetPart, 'name' | 'title' | 'metric' | 'summary' | 'rates'>;
+const described = new Map<string, Described>([...suites, ...evaluationSets.flatMap(({ parts }) => parts)].map((one) => [one.name, one]));
+const describe = (name: string): Described => described.get(name) ?? { name, title: name, metric: 'score', summary: 'mean' };
 
 type Log = ReturnType<typeof evalLog>;
 
@@ -38,23 +38,18 @@ type Log = ReturnType<typeof evalLog>;
 const logName = ({ eval: { created, task, task_id: id } }: Log): string =>
   `${created.replaceAll(':', '-')}_${task.replaceAll('_', '-')}_${id}.json`;
 
-function evalLog(
-  { run, baseName, specification }: DataContext,
-  arm: string,
-  suite: (typeof suites)[number],
-  rows: readonly EvalRow[],
-  when: Date,
-) {
+function evalLog({ run, place, arm, suite: name, rows, when, specification }: Evaluated, asked: Conversations, baseName: string) {
+  const suite = describe(name);
   const created = when.toISOString().replace(/\.\d+Z$/, '+00:00');
-  const model = `deliberate/${run.config.name}-${arm}`;
-  const id = (...parts: unknown[]) => contentId('inspect', run.digests, run.config.name, ...parts);
+  const model = `deliberate/${(place === '' ? `${run.config.name}-${arm}` : `${place}-${arm}`).replaceAll(/[^\w+.-]+/g, '-')}`;
+  const id = (...parts: unknown[]) => contentId('inspect', run.digests, run.config.name, place, ...parts);
   const scored = rows.flatMap(({ score }) => (score === null ? [] : [score]));
-  const result = run.scorecard?.results.find((one) => one.arm === arm && one.suite === suite.name);
+  const result = summarise(arm, suite, rows, run.config.seed);
   const metric = (name: string, value: number) => [name, { name, value, params: {}, metadata: {} }] as const;
   const metrics = [
     ...(scored.length > 0 ? [metric('mean', scored.reduce((sum, score) => sum + score, 0) / scored.length)] : []),
-    ...(result?.estimate == null ? [] : [metric('estimate', result.estimate)]),
-    ...(result?.low == null || result.high == null ? [] : [metric('low_95', result.low), metric('high_95', result.high)]),
+    ...(result.estimate === null ? [] : [metric('estimate', result.estimate)]),
+    ...(result.low === null || result.high === null ? [] : [metric('low_95', result.low), metric('high_95', result.high)]),
   ];
   return {
     version: 2,
@@ -67,14 +62,18 @@ function evalLog(
       task_id: id('task', suite.name, arm),
       task_version: 0,
       task_attribs: {},
-      task_args: { arm, suite: suite.name },
+      task_args: { arm, suite: suite.name, ...(place !== '' && { place }) },
       dataset: { name: suite.title, samples: rows.length, sample_ids: rows.map(({ promptId }) => promptId), shuffled: false },
       model,
       model_args: { base: path.basename(baseName), arm },
       config: { epochs: 1 },
       packages: {},
-      tags: ['deliberate'],
-      metadata: { metric: suite.metric, specification: specificationDigest(specification), model_digest: run.digests.model },
+      tags: ['deliberate', ...(place === '' ? [] : [place])],
+      metadata: {
+        metric: suite.metric,
+        ...(specification !== null && { specification: specificationDigest(specification) }),
+        model_digest: run.digests.model,
+      },
     },
     plan: { name: 'plan', steps: [{ solver: 'generate', params: {} }], config: { max_tokens: run.config.eval.maxTokens, temperature: 0 } },
     results: {
@@ -97,7 +96,7 @@ function evalLog(
       completed_at: created,
       model_usage: { [model]: { input_tokens: 0, output_tokens: sum(rows), total_tokens: sum(rows) } },
     },
-    samples: rows.map((row) => sample(run, model, suite.name, row)),
+    samples: rows.map((row) => sample(asked, model, suite.name, row)),
   };
 }
 
@@ -105,9 +104,9 @@ const sum = (rows: readonly EvalRow[]): number => rows.reduce((total, { tokens }
 
 const stopReasons = { stop: 'stop', length: 'max_tokens', refusal: 'content_filter', filter: 'content_filter', error: 'unknown' } as const;
 
-function sample({ prompts }: RunContents, model: string, scorer: string, row: EvalRow) {
-  const asked: readonly Message[] = prompts.find(({ id }) => id === row.promptId)?.messages ?? [{ role: 'user', content: row.prompt }];
-  const input = asked.map(({ role, content }) => ({ role, content }));
+function sample(asked: Conversations, model: string, scorer: string, row: EvalRow) {
+  const { messages, whole } = asked.of(row);
+  const input = messages.map(({ role, content }) => ({ role, content }));
   const answer = {
     role: 'assistant',
     content: [...(row.cot === null ? [] : [{ type: 'reasoning', reasoning: row.cot }]), { type: 'text', text: row.answer }],
@@ -138,6 +137,8 @@ function sample({ prompts }: RunContents, model: string, scorer: string, row: Ev
       category: row.category,
       technique: row.technique,
       request: row.request,
+      ...(row.verdict !== undefined && { verdict: row.verdict }),
+      ...(!whole && { conversation: 'its last message alone is known' }),
       ...(row.unscored !== undefined && { unscored: row.unscored }),
     },
     store: {},

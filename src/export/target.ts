@@ -3,6 +3,7 @@ import type { ArmName } from '../base/config.js';
 import type { Checkpoint } from '../lm/checkpoint.js';
 import type { WeightType } from '../lm/float-formats.js';
 import type { Adapter } from '../lm/peft.js';
+import type { Evaluated } from './evaluated.js';
 import type { RunContents } from './run-contents.js';
 
 export interface DataContext {
@@ -18,6 +19,11 @@ export interface DataContext {
   judgeUrl: string;
 }
 
+/** What was evaluated, of a run or of a whole study. */
+export interface EvaluationsContext extends Pick<DataContext, 'folder' | 'baseName'> {
+  evaluated: readonly Evaluated[];
+}
+
 export interface ModelContext extends DataContext {
   checkpoint: Checkpoint;
   /** Null where the arm is the model itself. */
@@ -30,6 +36,7 @@ export type Written = string[];
 
 export type ExportTarget =
   | { kind: 'model'; text: string; write(context: ModelContext): Promise<Written> }
+  | { kind: 'evaluations'; text: string; write(context: EvaluationsContext): Promise<Written> }
   | {
       kind: 'data';
       text: string;
