@@ -4,12 +4,14 @@ import { Option } from 'commander';
 import path from 'node:path';
 import { mergeSettings, parseConfig, smokeSettings } from '../base/config.js';
 import { createProgress } from '../base/progress.js';
+import { choosePrompts } from '../align/prepare.js';
 import { loadSpec } from '../align/spec/parse.js';
 import { loadPrompts } from '../prompts/load.js';
 import { parseStudySettings, quickStudySettings } from '../studies/config.js';
 import { studyText } from '../studies/results.js';
 import { runStudies } from '../studies/run-studies.js';
 import { studyNames, type StudyName } from '../studies/study.js';
+import { chosenSets, withFiles } from '../studies/suites-study.js';
 import { openArm } from './arms.js';
 import { suiteSizesOf } from './evaluate-arms.js';
 import { openRunWorkbench } from './open-workbench.js';
@@ -30,7 +32,7 @@ export function addStudyCommand(program: Command, signal: AbortSignal): void {
   program
     .command('study')
     .description(
-      'run the studies of the paper: headline arms over seeds, ablations, generalisation, compute, a policy change, faithfulness, judge',
+      'run the studies of the paper: headline arms over seeds, ablations, generalisation, compute, a policy change, faithfulness, judge, further suites',
     )
     .argument('[config.yaml]', 'settings of a run, with a section `study`; see docs/STUDIES.md')
     .option('--out <folder>', 'folder of the study (default: runs/<name>-study)')
@@ -52,6 +54,10 @@ export async function studyCommand(file: string | undefined, flags: StudyFlags, 
   const progress = createProgress();
   const spec = await loadSpec(specFolder(config));
   const prompts = await loadPrompts(promptsFile(config));
+  if (flags.only?.includes('suites') !== false) {
+    const first = { ...config, seed: settings.seeds[0]! };
+    await chosenSets(settings, first, choosePrompts(prompts, config.prompts, first.seed).test);
+  }
   const bench = await openRunWorkbench({ config, root }, { seed: settings.seeds[0]!, progress, signal, connect: ['generator', 'judge'] });
   try {
     const card = await runStudies({
@@ -89,6 +95,10 @@ async function studySettings(file: string | undefined, flags: StudyFlags, source
   const folder = file === undefined ? process.cwd() : path.dirname(path.resolve(file));
   return {
     config: parseConfig(run, source),
-    settings: labels === undefined ? settings : { ...settings, judge: { ...settings.judge, labels: path.resolve(folder, labels) } },
+    settings: {
+      ...settings,
+      suites: await withFiles(settings.suites, folder),
+      ...(labels !== undefined && { judge: { ...settings.judge, labels: path.resolve(folder, labels) } }),
+    },
   };
 }

@@ -25,6 +25,8 @@ export interface SetChoice {
   requests: number;
   /** Left out: what the set is usually put into. */
   techniques?: readonly string[] | undefined;
+  /** Whether prompts that hold nothing for the set are no mistake: its items are none then. */
+  mayBeEmpty?: boolean;
   /** Where the choice was made, for messages: `--suite bbq` and `--file`. */
   said: { set: string; file: string };
 }
@@ -44,7 +46,7 @@ export interface ChosenSet extends ReadSet {
  * @throws input error for what the set needs and is not there, and for a file not in its form
  */
 export async function chooseSet(
-  { set, file, requests, techniques, said }: SetChoice,
+  { set, file, requests, techniques, said, mayBeEmpty = false }: SetChoice,
   { judge, attacker, seed }: Pick<Config, 'judge' | 'attacker' | 'seed'>,
   prompts: readonly Prompt[],
 ): Promise<ChosenSet> {
@@ -62,7 +64,8 @@ export async function chooseSet(
       `--technique ${chosen.written[0]!.name}: is written by an attacker model: add --set attacker.engine=openai --set attacker.baseUrl=… --set attacker.model=….`,
     );
   const { items, leftOut } = await set.read({ file, prompts });
-  if (items.length === 0) throw inputError(`${said.set}: there is nothing to ask${file === undefined ? '' : ` in ${file}`}.`);
+  if (items.length === 0 && !mayBeEmpty)
+    throw inputError(`${said.set}: there is nothing to ask${file === undefined ? '' : ` in ${file}`}.`);
   return { set, file, items: chooseRequests(items, requests, seed), leftOut, techniques: chosen, names };
 }
 

@@ -1,6 +1,7 @@
 /** Settings of a study: the section `study` of a file whose other sections are those of a run. */
 import { z } from 'zod';
 import { inputError } from '../base/errors.js';
+import { evaluationSets } from '../evals/sets/all-sets.js';
 
 const counts = (value: readonly number[], text: string) =>
   z
@@ -8,6 +9,19 @@ const counts = (value: readonly number[], text: string) =>
     .default([...value])
     .describe(text);
 const positive = (value: number, text: string) => z.int().min(1).default(value).describe(text);
+
+/** Asked where nothing else is said: our own sets, which need no file and no judge. */
+const ownSets = evaluationSets.filter(({ format, needsJudge }) => format === null && needsJudge !== true).map(({ name }) => ({ name }));
+
+/** A set by its name; a public one with the user's file. */
+const SuiteEntry = z.preprocess(
+  (value) => (typeof value === 'string' ? { name: value } : value),
+  z.strictObject({
+    name: z.enum(evaluationSets.map(({ name }) => name)),
+    file: z.string().optional(),
+    sha256: z.string().optional().describe('Digest that the file must have; it is filled in'),
+  }),
+);
 
 export const StudySettings = z.strictObject({
   seeds: z
@@ -56,6 +70,10 @@ export const StudySettings = z.strictObject({
         ),
     })
     .prefault({}),
+  suites: z
+    .array(SuiteEntry)
+    .default(ownSets)
+    .describe('Sets of `eval --suite` that are asked: a name, or {name, file} for a public one; study.eval.plain requests of each part'),
 });
 export type StudySettings = z.infer<typeof StudySettings>;
 
@@ -77,8 +95,11 @@ export function parseStudySettings(value: unknown, source: string): StudySetting
     const at = ['study', ...(issue?.path ?? [])].join('.');
     throw inputError(`${source}: ${at}: ${issue?.message ?? 'not understood'}. docs/STUDIES.md names every setting of a study.`);
   }
-  const { seeds } = parsed.data;
+  const { seeds, suites } = parsed.data;
   if (new Set(seeds).size < seeds.length)
     throw inputError(`${source}: study.seeds: a seed stands twice; two runs of one seed are the same run.`);
+  const names = suites.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined) throw inputError(`${source}: study.suites: ${twice} stands twice; its answers have one place.`);
   return parsed.data;
 }

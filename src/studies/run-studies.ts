@@ -27,6 +27,7 @@ import { ood } from './ood.js';
 import { policyChange } from './policy-change.js';
 import { besidePublished } from './published.js';
 import { StudyResult, studyCsv, type StudyCard } from './results.js';
+import { suitesStudy } from './suites-study.js';
 import { studyNames, type Findings, type Lab, type Pipeline, type Study, type StudyName } from './study.js';
 import { buildStudyPage } from './study-page.js';
 import { heldAgainstTargets } from './targets.js';
@@ -39,6 +40,7 @@ export const studies: Record<StudyName, Study> = {
   'policy-change': policyChange,
   faithfulness,
   judge: judgeCalibration,
+  suites: suitesStudy,
 };
 
 export interface StudyOptions {
@@ -131,6 +133,7 @@ const sections: Record<StudyName, readonly (keyof StudySettings)[]> = {
   'policy-change': ['policyChange'],
   faithfulness: ['faithfulness'],
   judge: ['judge'],
+  suites: ['eval', 'suites'],
 };
 
 function keyOf(study: Study, { config, settings, spec, prompts, bench }: StudyOptions): string {

@@ -66,7 +66,7 @@ export const Findings = z.strictObject({
 });
 export type Findings = z.infer<typeof Findings>;
 
-export const studyNames = ['headline', 'ablation', 'ood', 'compute', 'policy-change', 'faithfulness', 'judge'] as const;
+export const studyNames = ['headline', 'ablation', 'ood', 'compute', 'policy-change', 'faithfulness', 'judge', 'suites'] as const;
 export type StudyName = (typeof studyNames)[number];
 
 export interface Study {
