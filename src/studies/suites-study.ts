@@ -10,6 +10,7 @@ import { inStage } from '../base/stage-scope.js';
 import { askSet, chooseSet, openHelpers, sha256, type ChosenSet } from '../evals/ask-set.js';
 import type { ArmResult } from '../evals/evaluate.js';
 import { ReplyLog, type LoggedModel } from '../evals/logged-model.js';
+import { holm, signTest } from '../evals/significance.js';
 import { setNamed } from '../evals/sets/all-sets.js';
 import type { SetPart } from '../evals/sets/evaluation-set.js';
 import { differenceCell } from './cells.js';
@@ -125,19 +126,17 @@ function findingsOf(asked: readonly Asked[], arms: readonly ArmName[], judge: Lo
     }),
   }));
   const compared = arms.filter((arm) => arm !== 'base');
-  const differences = parts.map(({ part, of }) => ({
-    label: labelOf(part),
-    cells: compared.map((arm) => {
-      const [before, after] = [of('base'), of(arm)];
-      return before === undefined || after === undefined
-        ? null
-        : differenceCell([pairedStrata([before.units], [after.units])], `suites ${part.name}`);
-    }),
-  }));
+  const columns = compared.map((arm) => differencesFrom(parts.map(({ part, of }) => ({ part, before: of('base'), after: of(arm) }))));
+  const differences = parts.map(({ part }, i) => ({ label: labelOf(part), cells: columns.map((column) => column[i]!) }));
   const shares = parts.flatMap(({ part, of }) => shareRows(part, arms, of));
   const tables: Table[] = [
     { title: 'Scores', note: 'Rates from 0 to 1, more is better; n is requests.', columns: [...arms], rows: scores },
-    { title: 'Difference from base on the same requests', columns: compared, rows: differences },
+    {
+      title: 'Difference from base on the same requests',
+      note: 'With its 95 % interval; p by sign test over requests, corrected by Holm over the rows of a column.',
+      columns: compared,
+      rows: differences,
+    },
     ...(shares.length === 0 ? [] : [{ title: 'Classes of answers', columns: [...arms], rows: shares }]),
   ];
   const leftOut = asked.flatMap(({ chosen: { set, items, leftOut: counts } }) => [
@@ -164,6 +163,19 @@ function scoreCell(found: ArmResult | undefined): Cell | null {
   const { estimate, low, high, unscored } = found.result;
   const n = new Set(found.units.map(({ cluster }) => cluster)).size;
   return estimate === null || low === null || high === null ? { estimate: null, n, unscored } : { estimate, low, high, n, unscored };
+}
+
+/** A column of differences; what has no pair is no test, and no reason to correct the others. */
+function differencesFrom(
+  pairs: readonly { part: SetPart; before: ArmResult | undefined; after: ArmResult | undefined }[],
+): (Cell | null)[] {
+  const paired = pairs.map(({ before, after }) =>
+    before === undefined || after === undefined ? [] : pairedStrata([before.units], [after.units]).flat(),
+  );
+  const corrected = holm(paired.filter((one) => one.length > 0).map(signTest));
+  return paired.map((one, i) =>
+    one.length === 0 ? null : { ...differenceCell([[one]], `suites ${pairs[i]!.part.name}`), p: corrected.shift()! },
+  );
 }
 
 /** Shares of the part's own classes: full and partial refusals, harm behind a safe answer. */
