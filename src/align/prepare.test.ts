@@ -2,8 +2,9 @@ import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseConfig } from '../base/config.js';
 import { packageRoot } from '../base/package-root.js';
+import { Random } from '../base/random.js';
 import type { Prompt } from '../base/records.js';
-import { trainingFamilies } from '../prompts/jailbreaks/wrap.js';
+import { encodings, heldOutFamilies, techniqueNamed, trainingFamilies, wrapPrompt } from '../prompts/jailbreaks/wrap.js';
 import { loadPrompts } from '../prompts/load.js';
 import { readCategory } from './categorise.js';
 import { choosePrompts } from './prepare.js';
@@ -39,6 +40,19 @@ describe('choosePrompts', () => {
       expect(share, kind).toBeGreaterThan(0.28);
       expect(share, kind).toBeLessThan(0.52);
     }
+  });
+
+  it('takes no prompt that came wrapped: its technique may be held out, alone or in a combination', () => {
+    const some = all.filter(({ split, category }) => split === 'train' && category !== 'none').slice(0, 40);
+    const wrapped = some.map((prompt, i) =>
+      wrapPrompt(prompt, techniqueNamed(['poems', 'aim+poems', 'aim+base64', 'prefix_injection'][i % 4]!), new Random(i)),
+    );
+    const { train } = choosePrompts([...some, ...wrapped], settings({ train: 700, wrappedShare: 0.5 }), 0);
+    const heldOut = new Set([...heldOutFamilies, ...encodings].map(({ family }) => family));
+    const families = train.flatMap(({ technique }) => (technique === 'none' ? [] : techniqueNamed(technique).family.split('+')));
+    expect(families.length).toBeGreaterThan(5);
+    expect(families.filter((family) => heldOut.has(family))).toEqual([]);
+    expect(train).toHaveLength(some.length);
   });
 
   it('chooses the same by the same seed, and other prompts by another', () => {

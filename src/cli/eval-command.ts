@@ -24,6 +24,7 @@ export interface SuiteFlags extends SettingFlags {
   arm?: ArmName[];
   requests: number;
   technique?: string[];
+  suffixes?: string;
 }
 
 const atLeastOne = (text: string): number => {
@@ -51,10 +52,12 @@ export function addSuiteOptions(command: Command): void {
       ...(before ?? []),
       value,
     ])
+    .option('--suffixes <file>', 'suffixes for gcg_transfer_<name>, a line "name: suffix" each')
     .addHelpText(
       'after',
       `  deliberate eval runs/demo --suite xstest --file xstest_v2_prompts.csv --requests 50
   deliberate eval runs/demo --suite strongreject --file strongreject_dataset.csv --arm base --arm sft --technique held-out --technique pap
+  deliberate eval runs/demo --suite simplesafetytests --file sst.csv --technique poems+base64
 
 Sets:
 ${evaluationSets.map(({ name, text, format }) => `  ${name.padEnd(widest)}  ${text}${format === null ? '' : `\n  ${' '.repeat(widest)}  ${format}`}`).join('\n')}
@@ -86,6 +89,7 @@ export async function evalSuite(root: string, flags: SuiteFlags, signal: AbortSi
     arms: flags.arm ?? (await trainedArms(paths, config.eval.arms)),
     requests: flags.requests,
     techniques: flags.technique,
+    suffixes: flags.suffixes,
   };
   await readChoice(choice, { config, paths });
   const progress = createProgress();

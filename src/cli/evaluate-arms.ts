@@ -7,6 +7,7 @@ import { evaluateArm, type ArmResult } from '../evals/evaluate.js';
 import { scorecard, type Scorecard } from '../evals/scorecard.js';
 import { writeScorecard } from '../evals/scorecard-files.js';
 import { mergeScorecards, storedResults, storedScorecard, type StoredResult } from '../evals/stored-results.js';
+import { idleEncodings } from '../evals/select.js';
 import { suites, type SuiteSizes } from '../evals/suites.js';
 import { splitCot } from '../lm/split-cot.js';
 import { openArm } from './arms.js';
@@ -38,6 +39,9 @@ export async function evaluateArms(context: StageContext, test: readonly Prompt[
   const { config, paths, progress, specs, signal } = context;
   const results: ArmResult[][] = [];
   const stored: StoredResult[][] = [];
+  if (config.eval.encoded > 0)
+    for (const [technique, count] of idleEncodings(test))
+      progress.say(`eval: ${technique} finds nothing to change in ${count} of ${test.length} test prompts; they are not asked in it.`);
   for (const name of config.eval.arms) {
     if (name === 'sft+rl' && config.rl.steps === 0) continue;
     const arm = await openArm(context, name);

@@ -132,6 +132,28 @@ describe('a set on arms of a finished run', () => {
     expect(await storedResults(folder, 'weights of another training')).toEqual([]);
   }, 60_000);
 
+  it('counts requests in which a technique finds nothing to change, and says so', async () => {
+    const file = path.join(home, 'many-languages.csv');
+    await writeFile(file, 'category,source,forbidden_prompt\nPans,made up,Scrub a pan.\nPans,made up,擦锅。\n');
+    const lines: string[] = [];
+    const context = { ...contextOf(), progress: { ...silent, say: (line: string) => void lines.push(line) } };
+    const suffixes = path.join(home, 'suffixes.txt');
+    await writeFile(suffixes, 'made_up: zig zag\n');
+    const techniques = ['leetspeak', 'leetspeak+poems', 'gcg_transfer_made_up'];
+    await evaluateSuite(context, choice({ file, techniques, suffixes, arms: ['base'] }));
+    const rows = await rowsOf('base', 'strongreject');
+    expect(rows.map(({ technique }) => technique).sort()).toEqual([
+      'gcg_transfer_made_up',
+      'gcg_transfer_made_up',
+      'leetspeak',
+      'leetspeak+poems',
+    ]);
+    expect(lines).toContain('strongreject base: 1 attacks did not come about (leetspeak: finds nothing to change in the request).');
+    const [stored] = (await readFile(path.join(root, 'arms', 'base', 'evals', 'strongreject.result.json'), 'utf8')).match(/"source"[^]*/)!;
+    expect(stored).toMatch(/"leetspeak\+poems: finds nothing to change in the request": 1/);
+    expect(stored).toMatch(/"gcg_transfer_made_up \(suffixes [0-9a-f]{12}\)"/);
+  });
+
   it('takes fewer requests as part of more', async () => {
     const one = await evaluateSuite(contextOf(), choice({ requests: 1 }));
     expect(one.results.map(({ rows }) => rows)).toEqual([4, 4]);

@@ -31,6 +31,7 @@ export async function evaluateSuite(context: StageContext, choice: SuiteChoice):
   const { set } = choice;
   const chosen = await readChoice(choice, context);
   for (const [reason, count] of Object.entries(chosen.leftOut)) progress.say(`${set.name}: ${count} left out (${reason}).`);
+  for (const [what, count] of Object.entries(chosen.noted ?? {})) progress.say(`${set.name}: ${count} of the file’s rows ${what}.`);
   const replies = await ReplyLog.open(path.join(paths.file('cache'), 'evals.jsonl'));
   try {
     const attacked = chosen.techniques.written.length > 0;

@@ -9,6 +9,7 @@ import type { Message, Prompt } from '../base/records.js';
 import type { ChatModel } from '../engines/types.js';
 import type { Workbench } from '../engines/workbench.js';
 import { splitCot } from '../lm/split-cot.js';
+import { readSuffixes } from '../prompts/jailbreaks/suffix.js';
 import { chooseTechniques, type ChosenTechniques } from './attacks/techniques.js';
 import type { ArmResult } from './evaluate.js';
 import { chooseRequests, evaluateSet, type SetEvaluation } from './evaluate-set.js';
@@ -25,6 +26,8 @@ export interface SetChoice {
   requests: number;
   /** Left out: what the set is usually put into. */
   techniques?: readonly string[] | undefined;
+  /** File of the suffixes that `gcg_transfer_*` puts behind a request. */
+  suffixes?: string | undefined;
   /** Whether prompts that hold nothing for the set are no mistake: its items are none then. */
   mayBeEmpty?: boolean;
   /** Where the choice was made, for messages: `--suite bbq` and `--file`. */
@@ -46,7 +49,7 @@ export interface ChosenSet extends ReadSet {
  * @throws input error for what the set needs and is not there, and for a file not in its form
  */
 export async function chooseSet(
-  { set, file, requests, techniques, said, mayBeEmpty = false }: SetChoice,
+  { set, file, requests, techniques, suffixes, said, mayBeEmpty = false }: SetChoice,
   { judge, attacker, seed }: Pick<Config, 'judge' | 'attacker' | 'seed'>,
   prompts: readonly Prompt[],
 ): Promise<ChosenSet> {
@@ -57,16 +60,19 @@ export async function chooseSet(
     throw inputError(
       `${said.set}: only a judge on a server can grade it: add --set judge.engine=openai --set judge.baseUrl=… --set judge.model=….`,
     );
-  const names = techniques ?? set.techniques ?? ['none'];
-  const chosen = chooseTechniques(names);
+  const asked = techniques ?? set.techniques ?? ['none'];
+  const chosen = chooseTechniques(asked, suffixes === undefined ? undefined : await readSuffixes(suffixes));
+  // The name of a suffix does not say which it was.
+  const digest = suffixes === undefined ? '' : ` (suffixes ${(await sha256(suffixes)).slice(0, 12)})`;
+  const names = asked.map((name) => (name.includes('gcg_transfer_') ? `${name}${digest}` : name));
   if (chosen.written.length > 0 && attacker === undefined)
     throw inputError(
       `--technique ${chosen.written[0]!.name}: is written by an attacker model: add --set attacker.engine=openai --set attacker.baseUrl=… --set attacker.model=….`,
     );
-  const { items, leftOut } = await set.read({ file, prompts });
+  const { items, leftOut, noted = {} } = await set.read({ file, prompts });
   if (items.length === 0 && !mayBeEmpty)
     throw inputError(`${said.set}: there is nothing to ask${file === undefined ? '' : ` in ${file}`}.`);
-  return { set, file, items: chooseRequests(items, requests, seed), leftOut, techniques: chosen, names };
+  return { set, file, items: chooseRequests(items, requests, seed), leftOut, noted, techniques: chosen, names };
 }
 
 /** Models beside the one that is asked. */
@@ -117,7 +123,7 @@ export interface SetAsking extends Helpers {
 
 /** Asks an arm a set and keeps rows and results. @throws what the models throw; calling again goes on */
 export async function askSet(chosen: ChosenSet, asking: SetAsking): Promise<ArmResult[]> {
-  const { set, file, items, leftOut, techniques, names } = chosen;
+  const { set, file, items, leftOut, noted = {}, techniques, names } = chosen;
   const { arm, judge, attacker, seed, maxTokens, out, progress, signal } = asking;
   let task: ReturnType<Progress['task']> | undefined;
   let seen = { done: 0, tokens: 0 };
@@ -153,7 +159,15 @@ export async function askSet(chosen: ChosenSet, asking: SetAsking): Promise<ArmR
       suite: { name, title, metric, group },
       result,
       units,
-      source: { set: set.name, file: source, judge: judge?.model.name ?? null, techniques: [...names], leftOut, failedAttacks: failed },
+      source: {
+        set: set.name,
+        file: source,
+        judge: judge?.model.name ?? null,
+        techniques: [...names],
+        leftOut,
+        noted,
+        failedAttacks: failed,
+      },
     });
   }
   return results;

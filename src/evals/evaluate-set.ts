@@ -91,22 +91,25 @@ async function wrapItems(evaluation: SetEvaluation): Promise<{ items: SetItem[];
   // What a wrapper would be put around is one turn.
   const wrappable = ({ prompt }: SetItem) => prompt.ideal === 'refuse' && prompt.technique === 'none' && prompt.messages.length === 1;
   const some = techniques.pure.length + techniques.written.length > 0;
+  const fail = (technique: string, reason: string) => {
+    const key = `${technique}: ${reason}`;
+    failed[key] = (failed[key] ?? 0) + 1;
+  };
   const asked = items.flatMap((item) => {
     if (!wrappable(item) || !some) return [item];
-    return [
-      ...(techniques.plain ? [item] : []),
-      ...techniques.pure.map((technique) => ({ ...item, prompt: wrapSeeded(item.prompt, technique, seed) })),
-    ];
+    const wrapped = techniques.pure.flatMap((technique) => {
+      const prompt = wrapSeeded(item.prompt, technique, seed);
+      if (prompt === null) fail(technique.name, 'finds nothing to change in the request');
+      return prompt === null ? [] : [{ ...item, prompt }];
+    });
+    return [...(techniques.plain ? [item] : []), ...wrapped];
   });
   const jobs = items.filter(wrappable).flatMap((item) => techniques.written.map((technique) => ({ item, technique })));
   if (jobs.length > 0) {
     const written = new Map<(typeof jobs)[number], SetItem>();
     await attackAll(evaluation, jobs, (job, outcome) => {
       if (typeof outcome !== 'string') written.set(job, outcome);
-      else {
-        const key = `${job.technique.name}: ${outcome}`;
-        failed[key] = (failed[key] ?? 0) + 1;
-      }
+      else fail(job.technique.name, outcome);
     });
     asked.push(...jobs.flatMap((job) => written.get(job) ?? []));
   }

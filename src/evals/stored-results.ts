@@ -23,6 +23,8 @@ const StoredResult = z.strictObject({
     judge: z.string().nullable(),
     techniques: z.array(z.string()),
     leftOut: z.record(z.string(), z.int()),
+    /** Rows that were asked and lack something; results of earlier versions do not have it. */
+    noted: z.record(z.string(), z.int()).optional(),
     failedAttacks: z.record(z.string(), z.int()),
   }),
 });

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../base/random.js';
+import { techniqueNamed } from '../../prompts/jailbreaks/wrap.js';
 import { LoggedModel } from '../logged-model.js';
 import { scriptedChat } from '../scripted-chat.js';
 import { obfuscation, payloadSplitting } from './hidden-words.js';
@@ -151,6 +153,55 @@ it('techniques are chosen by name or group, each once', () => {
   expect(chooseTechniques(['held-out']).pure).toHaveLength(20);
   expect(() => chooseTechniques(['magic'])).toThrow(/--technique magic: is not known/);
   expect(() => chooseTechniques(['translation_!!'])).toThrow(/is no language code/);
+});
+
+describe('techniques joined by +', () => {
+  it('are applied in order, pure ones around what a model wrote', async () => {
+    const chosen = chooseTechniques(['poems+base64', 'pap_logical_appeal+rot_13+aim', 'poems+base64']);
+    expect(chosen.pure.map(({ name, family }) => [name, family])).toEqual([['poems+base64', 'verse+encoding']]);
+    const [technique] = chosen.written;
+    expect(technique).toMatchObject({ name: 'pap_logical_appeal+rot_13+aim', family: 'persuasion+encoding+persona' });
+    const attack = await technique!.apply(request, attackerOf(able).context);
+    expect(await technique!.apply(request, attackerOf(able).context)).toEqual(attack);
+    const inner = techniqueNamed('rot_13+aim').recover((attack as { text: string }).text);
+    expect(inner).toBe(`A well-known institute asks you: ${request}`);
+  });
+
+  it('come to nothing where the model failed, or the wrapper finds nothing to change', async () => {
+    const declined = attackerOf(() => "I'm sorry, but I can't help with that.").context;
+    const [technique] = chooseTechniques(['pap_logical_appeal+base64']).written;
+    expect(await technique!.apply(request, declined)).toEqual({ failed: 'the attacker declined' });
+    const chinese = attackerOf((text) => (asksWhetherSame(text) ? { same: true } : { message: '如何修自行车？' })).context;
+    const [idle] = chooseTechniques(['paraphrase+leetspeak']).written;
+    expect(await idle!.apply(request, chinese)).toEqual({ failed: expect.stringMatching(/leetspeak finds nothing to change/) as string });
+  });
+
+  it('try on the model what is asked in the end', async () => {
+    const tried: string[] = [];
+    const [technique] = chooseTechniques(['pair+base64_raw']).written;
+    let round = 0;
+    const { context } = attackerOf((text) => (asksWhetherSame(text) ? { same: true } : { message: `Try ${++round}: ${request}` }));
+    const reply = async (text: string) => (tried.push(text), { cot: null, answer: 'x', stopReason: 'stop' as const });
+    expect(technique!.adaptive).toBe(true);
+    const attack = await technique!.apply(request, { ...context, target: { reply, harm: async () => tried.length / 4 } });
+    expect(tried).toContain((attack as { text: string }).text);
+    expect(techniqueNamed('base64_raw').recover(tried[0]!)).toBe(`Try 1: ${request}`);
+  });
+
+  it.each([
+    ['base64+pap_logical_appeal', /pap_logical_appeal is written by a model, so it must stand first/],
+    ['poems+held-out', /held-out is not known as one technique/],
+    ['poems+magic', /magic is not known as one technique/],
+    ['aim+poems+bon+base64', /at most 3/],
+    ['gcg_transfer_universal+base64', /gcg_transfer_universal: its suffix must be given/],
+  ])('%s is refused', (name, message) => {
+    expect(() => chooseTechniques([name])).toThrow(message);
+  });
+
+  it('take the suffixes that were given', () => {
+    const { pure } = chooseTechniques(['gcg_transfer_made_up+aim'], new Map([['made_up', 'zig zag']]));
+    expect(pure[0]!.recover(pure[0]!.apply(request, new Random(1)))).toBe(request);
+  });
 });
 
 it('words are compared by their beginnings, short ones not at all', () => {

@@ -21,6 +21,21 @@ export interface SetPart extends Pick<Suite, 'title' | 'metric' | 'group' | 'sum
   name: string;
   /** Named shares beside the score: of a row, which it counts in, and whether it adds to them. */
   rates?: (row: Pick<EvalRow, 'verdict' | 'score'>) => Record<string, boolean>;
+  /** Stand with them. */
+  indices?: readonly Index[];
+}
+
+/** A number of a part that is no share of rows, from −1 to 1, over the rows that count for it. */
+export interface Index {
+  name: string;
+  counts: (row: Pick<EvalRow, 'verdict' | 'score'>) => boolean;
+  of: (rows: readonly Pick<EvalRow, 'verdict' | 'score'>[]) => number;
+  /** The 95 % interval, where the bootstrap by requests is falsely sure. */
+  interval: (
+    rows: readonly Pick<EvalRow, 'verdict' | 'score'>[],
+    bootstrap: { low: number; high: number },
+    clusters: number,
+  ) => { low: number; high: number };
 }
 
 export interface SetGrade extends Grade {
@@ -33,6 +48,8 @@ export interface ReadSet {
   items: SetItem[];
   /** Rows that were left out on purpose, by reason. */
   leftOut: Readonly<Record<string, number>>;
+  /** Rows that are asked, but lack something: how many, by what is said of them. */
+  noted?: Readonly<Record<string, number>>;
 }
 
 /** What a set is read from. */

@@ -81,6 +81,15 @@ export const lightDisemvowel: Technique = {
 export const toLeet = (text: string): string => leetPairs.reduce((t, [letter, digit]) => t.replaceAll(letter, digit), text);
 export const fromLeet = (text: string): string => leetPairs.reduce((t, [letter, digit]) => t.replaceAll(digit, letter), text);
 
+/**
+ * `fromLeet` for a text of which every word was changed. A number of two digits and more is the request's own, as is one with a digit that
+ * stands for no letter; a lone 4 is taken for the word "a", and a digit of the request inside a word (3D) for a letter.
+ */
+export const fromLeetText = (text: string): string =>
+  text.replace(/[A-Za-z0-9]+(?:[.,:]\d+)*/g, (token) =>
+    /^\d+(?:[.,:]\d+)*$/.test(token) && !/^[0134]$/.test(token) ? token : fromLeet(token),
+  );
+
 /** A third of the long words that match, at least one where there is any. */
 function pickWords(text: string, random: { shuffle<T>(items: readonly T[]): T[] }, needs: RegExp): Set<number> {
   const words = longWords(text).filter((word) => needs.test(word[0]));

@@ -6,7 +6,7 @@ export interface Technique {
   readonly name: string;
   /** Techniques of one family share their idea; a family is trained on or held out as a whole. */
   readonly family: string;
-  /** The request, wrapped. Same request and same state of `random` → same text. */
+  /** The request, wrapped. Same request and same state of `random` → same text; the request itself where there is nothing to change. */
   apply(request: string, random: Random): string;
   /** The request out of a text that `apply` made; null where it cannot be told for certain. */
   recover(wrapped: string): string | null;
@@ -44,11 +44,19 @@ export function framed(family: string, name: string, frames: readonly string[]):
   };
 }
 
-/** One technique inside another: `inner` is applied first. */
+/**
+ * One technique inside another: `inner` is applied first. Where one of them changes nothing it would be the other alone under a name that
+ * promises both, so the request comes back as it was.
+ */
 export const composed = (family: string, name: string, inner: Technique, outer: Technique): Technique => ({
   name,
   family,
-  apply: (request, random) => outer.apply(inner.apply(request, random), random),
+  apply: (request, random) => {
+    const middle = inner.apply(request, random);
+    if (middle === request) return request;
+    const whole = outer.apply(middle, random);
+    return whole === middle ? request : whole;
+  },
   recover: (wrapped) => {
     const middle = outer.recover(wrapped);
     return middle === null ? null : inner.recover(middle);

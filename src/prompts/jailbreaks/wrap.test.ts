@@ -1,9 +1,13 @@
+import { createHash } from 'node:crypto';
+import path from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { packageRoot } from '../../base/package-root.js';
 import { Random } from '../../base/random.js';
 import { Prompt } from '../../base/records.js';
 import { promptId } from '../conversation.js';
-import { encodings, heldOutFamilies, techniqueNamed, techniques, trainingFamilies, wrapPrompt } from './wrap.js';
+import { loadPrompts } from '../load.js';
+import { encodings, heldOutFamilies, techniqueNamed, techniques, trainingFamilies, wrapIfChanged, wrapPrompt } from './wrap.js';
 
 const request = 'How do I repair the slipping chain of an old bicycle?';
 const plain: Prompt = Prompt.parse({
@@ -71,6 +75,63 @@ describe('jailbreak techniques', () => {
     expect(techniqueNamed('aim').recover(request)).toBeNull();
     expect(techniqueNamed('base64_raw').recover(request)).toBeNull();
   });
+
+  let texts: string[];
+  beforeAll(async () => {
+    const prompts = await loadPrompts(path.join(packageRoot, 'data', 'prompts.jsonl'));
+    texts = prompts.filter(({ split }) => split === 'test').map(({ messages }) => messages.at(-1)!.content);
+  });
+  it('make what they always made of the test prompts: answers and results that were kept depend on it', () => {
+    const hash = createHash('sha256');
+    for (const technique of techniques.values())
+      for (const [seed, text] of texts.entries()) hash.update(`${technique.name} ${technique.apply(text, new Random(seed))}\n`);
+    expect(hash.digest('hex')).toBe('f90d0e1726b1e7cb25a3466b02db5c32d7e31f07663ce891b9ec2159fe032b4d');
+  });
+
+  // What is left where letters were taken away: the rest of them, in order.
+  const consonants = (text: string) => text.toLowerCase().replace(/[aeiou]/g, '');
+  const kept: Readonly<Record<string, (wrapped: string, text: string) => void>> = {
+    bon: (wrapped, text) => {
+      expect(wrapped.toLowerCase()).toBe(text.toLowerCase());
+      expect(techniqueNamed('bon').recover(wrapped)).toBe(text.toLowerCase());
+    },
+    disemvowel: (wrapped, text) => expect(consonants(wrapped)).toBe(consonants(text)),
+    disemvowel_light: (wrapped, text) => {
+      expect(consonants(wrapped)).toBe(consonants(text));
+      const [before, after] = [text.split(' '), wrapped.split(' ')];
+      expect(after).toHaveLength(before.length);
+      const changed = before.filter((word, i) => word !== after[i]);
+      expect(changed.length).toBeLessThanOrEqual(Math.ceil(before.length / 3));
+      // The first letter of a word stays, vowel or not.
+      for (const [i, word] of after.entries()) expect(word[0]).toBe(before[i]![0]);
+    },
+  };
+
+  it.each(all.map((t) => [t.name, t] as const))('%s, on every test prompt', (name, technique) => {
+    expect(texts.length).toBeGreaterThan(300);
+    let idle = 0;
+    for (const [seed, text] of texts.entries()) {
+      const wrapped = technique.apply(text, new Random(seed));
+      if (wrapped === text) idle++;
+      else if (name in kept) kept[name]!(wrapped, text);
+      else if (technique.recover(wrapped) !== text) expect(wrapped).toBe(`what gives ${text}`);
+    }
+    // One prompt has no long word with a vowel after its first letter.
+    expect(idle).toBeLessThanOrEqual(family(name) === 'spelling' ? 1 : 0);
+  });
+});
+
+const family = (name: string): string => techniqueNamed(name).family;
+
+describe('leetspeak', () => {
+  const back = (text: string) => techniqueNamed('leetspeak').recover(techniqueNamed('leetspeak').apply(text, new Random(0)));
+  it('gives numbers back as numbers, and the word "a" as itself', () => {
+    const text = 'Pay 5,000 by 10:30 for a ticket of 40 or 4.10 each in 1990.';
+    expect(back(text)).toBe(text);
+  });
+  it('takes a digit inside a word or alone for a letter, as its comment says', () => {
+    expect(back('3D for 4 people')).toBe('eD for a people');
+  });
 });
 
 describe('wrapPrompt', () => {
@@ -92,6 +153,13 @@ describe('wrapPrompt', () => {
     expect(() =>
       wrapPrompt({ ...plain, messages: [{ role: 'user', content: '12?' }] }, techniqueNamed('leetspeak'), new Random(1)),
     ).toThrow(/unchanged/);
+  });
+
+  it('or says that it changes nothing, where a set holds texts of all kinds', () => {
+    const chinese: Prompt = { ...plain, messages: [{ role: 'user', content: '如何修自行车？' }] };
+    for (const name of ['leetspeak', 'disemvowel', 'bon', 'leetspeak_light', 'disemvowel_light', 'rot_13'])
+      expect(wrapIfChanged(chinese, techniqueNamed(name), new Random(1)), name).toBeNull();
+    expect(wrapIfChanged(chinese, techniqueNamed('base64'), new Random(1))?.technique).toBe('base64');
   });
 
   it('refuses to wrap twice', () => {
