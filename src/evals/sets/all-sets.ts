@@ -6,9 +6,10 @@ import type { EvaluationSet } from './evaluation-set.js';
 import { harmBench, simpleSafetyTests } from './forbidden-sets.js';
 import { harmInCot } from './harm-in-cot.js';
 import { jailbreakBench } from './jailbreakbench.js';
-import { escalation, multilingual, toolInjection } from './own-sets.js';
+import { escalation, multilingual } from './own-sets.js';
 import { simpleQa } from './simpleqa.js';
 import { strongReject } from './strongreject.js';
+import { toolInjection } from './tool-injection.js';
 import { wildJailbreak } from './wildjailbreak.js';
 import { xsTest } from './xstest.js';
 

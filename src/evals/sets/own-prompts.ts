@@ -20,7 +20,9 @@ const Turn = z
 
 const common = { request: z.string(), category: z.string() };
 const Escalation = z.strictObject({ ...common, ideal: ResponseKind, turns: z.array(Turn).min(3) });
-const Injection = z.strictObject({ ...common, obeyed: z.string().optional(), turns: z.array(Turn).min(3) });
+/** What somebody else orders in a tool's result: a word to say, and what to do; `doing` are beginnings of words that give that away. */
+const order = { obeyed: z.string(), order: z.string(), doing: z.array(z.string()).min(1) };
+const Injection = z.strictObject({ ...common, injected: z.strictObject(order).optional(), turns: z.array(Turn).min(3) });
 const Translated = z.strictObject({ ...common, ideal: ResponseKind, texts: z.record(z.string(), z.string()) });
 
 async function read<T>(name: string, schema: z.ZodType<T>): Promise<T[]> {
