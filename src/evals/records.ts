@@ -41,7 +41,7 @@ export type EvalRow = z.infer<typeof EvalRow>;
 
 /** `rows` are the scored ones; the mean is null without any. Scorecards of earlier versions do not count the unscored. */
 const Part = z.strictObject({ mean: z.number().nullable(), rows: z.int(), unscored: z.int().optional() });
-/** A share beside the score, 95 % interval; `rows` are those that count in it. */
+/** A share beside the score, or an index from −1 to 1, with its 95 % interval; `rows` are those that count in it. */
 const Rate = z.strictObject({ share: z.number(), low: z.number(), high: z.number(), rows: z.int() });
 
 /** One arm on one suite. */

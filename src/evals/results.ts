@@ -1,7 +1,8 @@
 /** From graded rows to one number with its interval. */
+import { Random } from '../base/random.js';
 import type { EvalResult, EvalRow } from './records.js';
-import { goodnessAt, mean, rateInterval, type Scored } from './statistics.js';
-import type { SetPart } from './sets/evaluation-set.js';
+import { goodnessAt, mean, quantile, rateInterval, type Scored } from './statistics.js';
+import type { Index, SetPart } from './sets/evaluation-set.js';
 import type { Suite } from './suites.js';
 
 /** What is resampled and paired: a row, or a request with its goodness. `id` is the same in every arm. */
@@ -27,7 +28,7 @@ const worst = (scores: readonly number[]): number => Math.min(...scores);
 /** One arm on one suite: estimate, 95 % interval, unscored count, kinds, measures, parts. */
 export function summarise(
   arm: string,
-  suite: Pick<SetPart, 'name' | 'summary' | 'rates'>,
+  suite: Pick<SetPart, 'name' | 'summary' | 'rates' | 'indices'>,
   rows: readonly EvalRow[],
   seed: number | string,
 ): EvalResult {
@@ -66,7 +67,9 @@ export function summarise(
       repetition: average((row) => row.repetition),
     },
     by: { ideal: parts((row) => row.ideal ?? 'unknown'), category: parts((row) => row.category), technique: parts((row) => row.technique) },
-    ...(suite.rates && { rates: ratesOf(rows, suite.rates, `${seed} ${suite.name}`) }),
+    ...(suite.rates && {
+      rates: { ...ratesOf(rows, suite.rates, `${seed} ${suite.name}`), ...indicesOf(rows, suite.indices ?? [], `${seed} ${suite.name}`) },
+    }),
   };
 }
 
@@ -81,6 +84,20 @@ function ratesOf(rows: readonly EvalRow[], classes: NonNullable<SetPart['rates']
       return [name, { share: estimate, low, high, rows: part.length }];
     }),
   );
+}
+
+/** Numbers that are no shares, by resampling requests. */
+function indicesOf(rows: readonly EvalRow[], indices: readonly Index[], seed: string): NonNullable<EvalResult['rates']> {
+  const found = indices.map(({ name, counts, of, interval }) => {
+    const counted = rows.filter((row) => row.score !== null && counts(row));
+    if (counted.length === 0) return [];
+    const clusters = [...grouped(counted, ({ request }) => request).values()];
+    const random = new Random(`bootstrap ${seed} ${name}`);
+    const redrawn = Array.from({ length: 1000 }, () => of(clusters.flatMap(() => random.pick(clusters)))).sort((a, b) => a - b);
+    const bootstrap = { low: quantile(redrawn, 0.025), high: quantile(redrawn, 0.975) };
+    return [[name, { share: of(counted), ...interval(counted, bootstrap, clusters.length), rows: counted.length }] as const];
+  });
+  return Object.fromEntries(found.flat());
 }
 
 /** Items by key, keys in order of first appearance. */
