@@ -52,7 +52,7 @@ export const specWith = ({ text = nothing, name = nothing }: Pick<MadeRun, 'text
           text: `Refuse plans to hurt someone.${text('clause')}`,
           ...(text !== nothing && { rationale: text('rationale of a clause') }),
           examples: text === nothing ? [] : [{ text: text('example'), line: 4 }],
-          exclusions: text === nothing ? [] : [{ text: text('exclusion'), refersTo: [], line: 5 }],
+          exclusions: text === nothing ? [] : [{ text: text('exclusion'), line: 5 }],
           file: 'violence.md',
           line: 3,
         },

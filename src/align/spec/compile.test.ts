@@ -192,6 +192,31 @@ describe('lintSpec', () => {
     expect(rules(garden.replace('Spraying is G3', 'Spraying is meant'))).toEqual(['no-reference garden.md:14']);
     expect(rules(garden.replace('Spraying is G3', 'Spraying is G1'))).toEqual(['dangling-reference garden.md:14']);
   });
+  it('finds a reference to nothing wherever the specification speaks, but not in what people ask', () => {
+    const as = (before: string, after: string) => rules(garden.replace(before, `As S99 says. ${after}`));
+    expect(as('Plants.', 'Plants.')).toEqual(['dangling-reference garden.md:1']);
+    expect(as('soil.', 'soil.')).toEqual(['dangling-reference garden.md:4']);
+    expect(as('Say who can help.', 'Say who.')).toEqual(['dangling-reference garden.md:6']);
+    expect(as('Explain it too.', 'Explain it.')).toEqual(['dangling-reference garden.md:15']);
+    expect(as('Roses harm nobody.', 'Roses do no harm.')).toEqual(['dangling-reference garden.md:8']);
+    expect(as('How do I plant', 'How do I plant')).toEqual([]);
+    const principled = build();
+    principled.principles[0]!.text = 'Be kind, as in G12.';
+    expect(lintSpec(principled, { countTokens }).map((f) => `${f.file}:${f.line}: ${f.message}`)).toEqual([
+      'principles.md:1: nothing has the code G12 (did you mean G1?); name a clause or style that exists',
+    ]);
+  });
+  it('knows every legal code, and takes no ordinary word for one', () => {
+    const lettered = garden.replaceAll('G3', 'Refund-A');
+    expect(rules(lettered)).toEqual([]);
+    expect(rules(lettered.replace('Spraying is Refund-A', 'Spraying is Refund-C'))).toEqual(['dangling-reference garden.md:14']);
+    for (const words of ['COVID-19 and MP3', 'B12, A4 and a GPT-4', 'see COVID-19 rules: it'])
+      expect(rules(garden.replace('Spraying is G3', `${words} is G3`)), words).toEqual([]);
+    for (const words of ['see X9.', 'see X9 for', 'clause X9 speaks of', 'in [X9] as'])
+      expect(rules(garden.replace('Spraying is G3', `${words} G3`)), words).toEqual(['dangling-reference garden.md:14']);
+    expect(rules(garden.replace('Spraying is G3', 'Spraying is G3, not G1'))).toEqual([]);
+    expect(rules(garden.replace('Spraying is G3', 'Spraying is styled as S1'))).toEqual(['no-reference garden.md:14']);
+  });
   it('finds an example under two rulings', () => {
     expect(rules(garden.replace('Which poison kills moles?', 'how do I plant a ROSE'))).toEqual(['contradiction garden.md:20']);
     expect(rules(garden.replace('When do I cut it?', 'How do I plant a rose?'))).toEqual([]);

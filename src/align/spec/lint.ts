@@ -1,17 +1,20 @@
 /** Faults of a specification that reads well but would teach badly. */
 import { nearest } from '../../base/nearest.js';
 import { ResponseKind } from '../../base/records.js';
-import { compileSpec, compileSummary } from './compile.js';
+import { runBudget } from './budget.js';
+import { compileSpec, compileSummary, type CompileOptions, type SpecParts } from './compile.js';
 import { clauseLine, styleLine } from './lines.js';
 import { clausesOf } from './lookup.js';
 import type { Finding } from './markdown.js';
 import { duplicateCodes, readSpec } from './parse.js';
+import { referenceReader } from './references.js';
 import type { Clause, Spec } from './types.js';
 
 export interface LintOptions {
   countTokens: (text: string) => number;
-  /** Budget of one compiled specification; 1,000 by default. */
+  /** Budget of one compiled specification, and what of it counts; by default those of a run. */
   maxTokens?: number;
+  parts?: SpecParts;
   /** Most tokens of one summary, clause or style line; 60 by default, what a small model copies without slips. */
   maxLineTokens?: number;
 }
@@ -23,16 +26,18 @@ export async function lintFolder(folder: string, options: LintOptions): Promise<
 }
 
 /** Findings for a specification in memory. */
-export function lintSpec(spec: Spec, options: LintOptions): Finding[] {
-  return unique([
-    ...duplicateCodes(spec),
-    ...missingParts(spec),
-    ...missingStyles(spec),
-    ...danglingReferences(spec),
-    ...contradictions(spec),
-    ...tooLong(spec, options),
-  ]);
-}
+export const lintSpec = (spec: Spec, options: LintOptions): Finding[] => unique([...uncounted(spec), ...tooLong(spec, options)]);
+
+/** The errors that show without a tokenizer: a run says them and goes on. */
+export const specErrors = (spec: Spec): Finding[] => unique(uncounted(spec)).filter(({ severity }) => severity === 'error');
+
+const uncounted = (spec: Spec): Finding[] => [
+  ...duplicateCodes(spec),
+  ...missingParts(spec),
+  ...missingStyles(spec),
+  ...danglingReferences(spec),
+  ...contradictions(spec),
+];
 
 const finding = (rule: string, severity: Finding['severity'], at: { file: string; line: number }, message: string): Finding => ({
   rule,
@@ -80,36 +85,52 @@ function missingStyles(spec: Spec): Finding[] {
   });
 }
 
+/** What the specification says in its own words; examples are what people ask, who know no codes. */
+const textsOf = (spec: Spec): { text: string; at: { file: string; line: number } }[] => [
+  ...spec.principles.map((principle) => ({ text: principle.text, at: principle })),
+  ...spec.styles.map((style) => ({ text: style.text, at: style })),
+  ...spec.categories.flatMap((category) => [
+    { text: category.summary, at: category },
+    ...category.definitions.map(({ text, line }) => ({ text, at: { file: category.file, line } })),
+    ...category.styles.map((style) => ({ text: style.text, at: style })),
+    ...category.clauses.flatMap((clause) => [
+      { text: `${clause.text} ${clause.rationale ?? ''}`, at: clause },
+      ...clause.exclusions.map(({ text, line }) => ({ text, at: { file: clause.file, line } })),
+    ]),
+  ]),
+];
+
 function danglingReferences(spec: Spec): Finding[] {
-  const codes = clausesOf(spec).map((clause) => clause.code);
-  return clausesOf(spec).flatMap((clause) =>
-    clause.exclusions.flatMap(({ refersTo, line }): Finding[] => {
-      const at = { file: clause.file, line };
-      if (refersTo.length === 0)
-        return [
-          finding('no-reference', 'warning', at, `this exclusion of ${clause.code} does not say which clause holds instead; name its code`),
-        ];
-      return refersTo
-        .filter((code) => !codes.includes(code) || code === clause.code)
-        .map((code) => {
-          if (code === clause.code)
-            return finding(
-              'dangling-reference',
-              'error',
-              at,
-              `this exclusion of ${code} refers to ${code} itself; name the clause that holds instead`,
-            );
-          const near = nearest(code, codes);
-          return finding(
-            'dangling-reference',
-            'error',
-            at,
-            `there is no clause ${code}${near === undefined ? '' : ` (did you mean ${near}?)`}; name one that exists`,
-          );
-        });
-    }),
+  const clauses = clausesOf(spec).map(({ code }) => code);
+  const styles = [...spec.styles, ...spec.categories.flatMap((category) => category.styles)].map(({ code }) => code);
+  const codes = [...clauses, ...styles];
+  const referencesIn = referenceReader(codes);
+  const nowhere = textsOf(spec).flatMap(({ text, at }) =>
+    referencesIn(text)
+      .filter((code) => !codes.includes(code))
+      .map((code) => {
+        const near = nearest(code, codes);
+        const meant = near === undefined ? '' : ` (did you mean ${near}?)`;
+        return finding('dangling-reference', 'error', at, `nothing has the code ${code}${meant}; name a clause or style that exists`);
+      }),
   );
+  const clausesIn = (text: string) => referencesIn(text).filter((code) => !styles.includes(code));
+  return [...nowhere, ...clausesOf(spec).flatMap((clause) => aimless(clause, clausesIn))];
 }
+
+/** An exclusion should say which other clause holds instead; it may name its own beside it ("is G2, not G1"). */
+const aimless = (clause: Clause, clausesIn: (text: string) => string[]): Finding[] =>
+  clause.exclusions.flatMap(({ text, line }): Finding[] => {
+    const at = { file: clause.file, line };
+    const named = clausesIn(text);
+    if (named.length === 0) {
+      const message = `this exclusion of ${clause.code} does not say which clause holds instead; name its code`;
+      return [finding('no-reference', 'warning', at, message)];
+    }
+    if (named.some((code) => code !== clause.code)) return [];
+    const message = `this exclusion of ${clause.code} refers to ${clause.code} itself; name the clause that holds instead`;
+    return [finding('dangling-reference', 'error', at, message)];
+  });
 
 /** One request cannot be under two rulings. Only equal wording is found, whatever the case, marks and spaces. */
 function contradictions(spec: Spec): Finding[] {
@@ -138,7 +159,8 @@ function contradictions(spec: Spec): Finding[] {
   );
 }
 
-function tooLong(spec: Spec, { countTokens, maxTokens = 1000, maxLineTokens = 60 }: LintOptions): Finding[] {
+function tooLong(spec: Spec, { countTokens, maxLineTokens = 60, ...given }: LintOptions): Finding[] {
+  const { maxTokens, parts } = { ...runBudget, ...given };
   const findings: Finding[] = [];
   const line = (at: { file: string; line: number }, what: string, text: string) => {
     const tokens = countTokens(text);
@@ -169,7 +191,7 @@ function tooLong(spec: Spec, { countTokens, maxTokens = 1000, maxLineTokens = 60
       );
       break;
     }
-    const dropped = dropsOf(spec, category.name, maxTokens, countTokens);
+    const dropped = dropsOf(spec, category.name, { maxTokens, parts, countTokens });
     if (dropped === null || dropped.length > 0) {
       findings.push(
         finding(
@@ -185,9 +207,9 @@ function tooLong(spec: Spec, { countTokens, maxTokens = 1000, maxLineTokens = 60
 }
 
 /** Clauses that the budget costs; null when nothing fits. Losing examples and definitions is no fault. */
-function dropsOf(spec: Spec, category: string, maxTokens: number, countTokens: LintOptions['countTokens']): string[] | null {
+function dropsOf(spec: Spec, category: string, options: CompileOptions): string[] | null {
   try {
-    return compileSpec(spec, category, { maxTokens, countTokens }).dropped.filter((part) => part.startsWith('clause '));
+    return compileSpec(spec, category, options).dropped.filter((part) => part.startsWith('clause '));
   } catch {
     return null;
   }

@@ -107,7 +107,7 @@ function readClause(file: string, ruling: ResponseKind, section: Section, report
     } else if ((item[1] as string).toLowerCase() === 'example') {
       clause.examples.push({ text: (item[2] as string).replace(/^["“](.*)["”]\.?$/, '$1'), line });
     } else {
-      clause.exclusions.push({ text: item[2] as string, refersTo: referencedCodes(item[2] as string), line });
+      clause.exclusions.push({ text: item[2] as string, line });
     }
   }
   if (clause.text === '') {
@@ -118,6 +118,3 @@ function readClause(file: string, ruling: ResponseKind, section: Section, report
   if (rationale.length > 0) clause.rationale = rationale.join(' ');
   return clause;
 }
-
-/** Codes named in running text: capitals, perhaps with dashes, that hold a digit: `SH4`, `V-12`. */
-const referencedCodes = (text: string): string[] => [...new Set(text.match(/\b[A-Z][A-Z-]{0,5}\d{1,3}\b/g) ?? [])];

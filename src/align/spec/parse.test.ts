@@ -73,7 +73,7 @@ describe('parseSpecFile', () => {
           rationale: 'Roses harm nobody. They never did.',
           line: 17,
           examples: [{ text: 'How do I plant a rose?', line: 25 }],
-          exclusions: [{ text: 'Spraying them is G2, not G1.', refersTo: ['G2', 'G1'], line: 26 }],
+          exclusions: [{ text: 'Spraying them is G2, not G1.', line: 26 }],
         },
         {
           ...at,
@@ -166,6 +166,8 @@ describe('loadSpec', () => {
 
   it('says what is wrong with a folder', async () => {
     await expect(loadSpec('/nowhere/at/all')).rejects.toThrow(/cannot read the specification folder .* give the path of a folder/);
+    const file = join(await folder({ 'garden.md': garden }), 'garden.md');
+    await expect(loadSpec(file)).rejects.toThrow(`${file} is a file, and a specification is a folder`);
     await expect(loadSpec(await folder({}))).rejects.toThrow(/no category in .* write one Markdown file/);
     await expect(loadSpec(await folder({ 'a.md': new Uint8Array([35, 32, 255, 254]) }))).rejects.toThrow(
       /a\.md is not UTF-8 text; save it as UTF-8/,

@@ -16,7 +16,7 @@
  * HTML comments and README.md are for people and not read.
  */
 import { readdir, readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { inputError } from '../../base/errors.js';
 import { parseCategory } from './parse-category.js';
 import { readSections, type Finding, type Section } from './markdown.js';
@@ -66,6 +66,11 @@ export async function readSpec(folder: string): Promise<{ spec: Spec; findings: 
   try {
     names = (await readdir(folder)).filter((name) => /^[^.].*\.md$/i.test(name) && !/^readme\.md$/i.test(name)).sort();
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOTDIR')
+      throw inputError(
+        `${folder} is a file, and a specification is a folder of Markdown files, one a category; give the folder that holds it: ${dirname(folder)}`,
+        cause,
+      );
     throw inputError(`cannot read the specification folder ${folder}; give the path of a folder of Markdown files, one a category`, cause);
   }
   const spec: Spec = { categories: [], principles: [], styles: [] };

@@ -28,7 +28,7 @@ export function renderOverview(spec: Spec): string {
 }
 
 /** "12 examples, 3 exclusions, clause V9": clauses by name, the rest by number. */
-function summariseDrops(dropped: readonly string[]): string {
+export function summariseDrops(dropped: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const part of dropped) {
     const kind = part.split(' ')[0] as string;

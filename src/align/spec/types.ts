@@ -11,7 +11,7 @@ export interface Clause {
   /** Further paragraphs, for people and for large budgets; the first thing that compilation drops. */
   rationale?: string;
   examples: { text: string; line: number }[];
-  exclusions: { text: string; refersTo: string[]; line: number }[];
+  exclusions: { text: string; line: number }[];
   file: string;
   line: number;
 }
