@@ -2,10 +2,11 @@
 import type { Config } from '../base/config.js';
 import { contentId } from '../base/records.js';
 import type { Workbench } from '../engines/workbench.js';
-import { type CompileOptions, compileSpec, compileSummary } from './spec/compile.js';
+import { partsOf } from './spec/budget.js';
+import { type CompiledSpec, type CompileOptions, compileSpec, compileSummary } from './spec/compile.js';
 import type { Spec } from './spec/types.js';
 
-/** Under a run's settings. The embedded reader was trained on clauses alone (recipes/reasoner); large models gain from the rest. */
+/** Under a run's settings. */
 export const specsOf = (
   spec: Spec,
   { generate }: Pick<Config, 'generate'>,
@@ -13,23 +14,23 @@ export const specsOf = (
 ): CompiledSpecs =>
   new CompiledSpecs(spec, {
     maxTokens: generate.specTokens,
-    parts: generate.specParts ?? (bench.layout === 'shared' ? 'clauses' : 'all'),
+    parts: partsOf(generate, bench.layout),
     countTokens: (text) => bench.countTokens(text),
   });
 
 export class CompiledSpecs {
-  private readonly texts = new Map<string, { text: string; tokens: number; digest: string }>();
+  private readonly texts = new Map<string, CompiledSpec & { digest: string }>();
 
   constructor(
     readonly spec: Spec,
     readonly options: Pick<CompileOptions, 'maxTokens' | 'parts' | 'countTokens' | 'summaries'>,
   ) {}
 
-  private compiled(category: string): { text: string; tokens: number; digest: string } {
+  private compiled(category: string): CompiledSpec & { digest: string } {
     let compiled = this.texts.get(category);
     if (compiled === undefined) {
-      const { text, tokens } = compileSpec(this.spec, category, this.options);
-      compiled = { text, tokens, digest: contentId('spec', text) };
+      const made = compileSpec(this.spec, category, this.options);
+      compiled = { ...made, digest: contentId('spec', made.text) };
       this.texts.set(category, compiled);
     }
     return compiled;
@@ -38,6 +39,8 @@ export class CompiledSpecs {
   /** @throws input error for a category that the specification does not have */
   text = (category: string): string => this.compiled(category).text;
   tokens = (category: string): number => this.compiled(category).tokens;
+  /** What did not fit the budget, as `compileSpec` names it. */
+  dropped = (category: string): readonly string[] => this.compiled(category).dropped;
   /** What records that were made under this text depend on. */
   digest = (category: string): string => this.compiled(category).digest;
   /** The summaries of all categories, principles and styles: no detail. */

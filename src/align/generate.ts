@@ -9,6 +9,7 @@ import { checkCompletion } from './check.js';
 import { answerAgain, lacksOnlyAnswer } from './answer-again.js';
 import { repairCitations } from './repair.js';
 import { paperLayout, sharedLayout } from './generation-prompt.js';
+import { summariseDrops } from './spec/render.js';
 import type { Spec } from './spec/types.js';
 import { byCategory, categoryOf, seedFrom, type StageContext } from './stage.js';
 
@@ -28,6 +29,13 @@ export async function generate(context: StageContext, prompts: readonly Prompt[]
     prompts.filter((prompt) => ids(prompt).some((id) => !made.has(id))),
     categoryOf,
   );
+  for (const category of new Set(open.map(categoryOf))) {
+    const dropped = specs.dropped(category);
+    if (dropped.length > 0)
+      progress.say(
+        `generate: models do not see all of ${category}: ${summariseDrops(dropped)} did not fit generate.specTokens (${specs.options.maxTokens}); raise it, or shorten the policy.`,
+      );
+  }
   const task = progress.task('generate', open.length * samples);
   const ask = async (model: ChatModel, prompt: Prompt) => {
     const layOut = layout === 'paper' ? paperLayout : sharedLayout;

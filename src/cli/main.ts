@@ -16,8 +16,9 @@ import { addMergeCommand } from './merge-command.js';
 import { modelsList, modelsPull } from './models-commands.js';
 import { promptsImport, promptsSplit, type ImportFlags } from './prompts-commands.js';
 import { runCommand, shardRoot } from './run-command.js';
-import { specParts, type SpecParts } from '../align/spec/compile.js';
-import { collect, setOption } from './options.js';
+import { runBudget } from '../align/spec/budget.js';
+import type { SpecParts } from '../align/spec/compile.js';
+import { collect, partsOption, setOption } from './options.js';
 import { parseShard, type Shard } from '../base/shard.js';
 import { addServeCommand } from './serve-command.js';
 import { addStudyCommand } from './study-command.js';
@@ -173,20 +174,20 @@ Exit codes: 0 done, 1 a policy test failed, 2 something given was wrong, 3 somet
     .command('lint')
     .description('find faults: missing codes, dangling references, contradictions, over-long lines')
     .argument('[folder]', 'folder of Markdown files, one a category', defaultSpec)
-    .option('--max-tokens <n>', 'budget of one compiled category', number, 1000)
-    .action((folder: string, flags: { maxTokens: number }) => specLint(folder, flags));
+    .option('--max-tokens <n>', 'budget of one compiled category; that of a run is generate.specTokens', number, runBudget.maxTokens)
+    .addOption(partsOption())
+    .action((folder: string, flags: { maxTokens: number; parts: SpecParts }) => specLint(folder, flags));
   spec
     .command('show')
     .description('what a model sees for a category, and what did not fit; without a category, an overview')
     .argument('[folder]', 'folder of the specification', defaultSpec)
     .option('--category <name>', 'category, or none')
-    .option('--max-tokens <n>', 'budget', number, 1000)
-    .addOption(
-      new Option('--parts <parts>', 'clauses: clauses and styles alone, as the embedded reader sees them')
-        .choices(specParts)
-        .default('all'),
+    .option('--max-tokens <n>', 'budget; that of a run is generate.specTokens', number, runBudget.maxTokens)
+    .addOption(partsOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  deliberate spec show --category self-harm\n  deliberate spec show --category self-harm --parts all --max-tokens 4000      as a model on a server with these settings',
     )
-    .addHelpText('after', '\nExample:\n  deliberate spec show --category self-harm')
     .action((folder: string, flags: { category?: string; maxTokens: number; parts: SpecParts }) => specShow(folder, flags));
   spec
     .command('diff')

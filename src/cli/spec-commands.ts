@@ -28,8 +28,8 @@ async function tokenCounter(): Promise<(text: string) => number> {
 }
 
 /** Prints the findings. @throws input error when there is an error among them */
-export async function specLint(folder: string, { maxTokens }: { maxTokens: number }): Promise<void> {
-  const findings = await lintFolder(folder, { countTokens: await tokenCounter(), maxTokens });
+export async function specLint(folder: string, budget: { maxTokens: number; parts: SpecParts }): Promise<void> {
+  const findings = await lintFolder(folder, { countTokens: await tokenCounter(), ...budget });
   for (const finding of findings)
     console.log(printable(`${finding.severity === 'error' ? 'error  ' : 'warning'}  ${formatFinding(finding)}`));
   const errors = findings.filter(({ severity }) => severity === 'error').length;
