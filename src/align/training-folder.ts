@@ -1,12 +1,13 @@
 /** The folder of one training: metrics, checkpoints that a killed run goes on from, and a mark once it is done. */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { writeTextAtomically } from '../base/atomic-text.js';
 import { diskError } from '../base/disk-error.js';
 import { inputError } from '../base/errors.js';
 import { JsonlLog, readJsonl } from '../base/jsonl.js';
+import { makeFolder } from '../base/make-folder.js';
 import type { Trainer } from '../engines/types.js';
 
 const Metrics = z.looseObject({ step: z.int() });
@@ -44,9 +45,7 @@ export class TrainingFolder {
       await removeTraining(root);
       state = { key, step: 0, best: null, done: false };
     }
-    await mkdir(root, { recursive: true }).catch((error) => {
-      throw diskError(root, error);
-    });
+    await makeFolder(root);
     await settle(root, state);
     const file = path.join(root, 'metrics.jsonl');
     const { step } = state;

@@ -1,7 +1,8 @@
-import { dependencyError, type DeliberateError } from './errors.js';
+import { DeliberateError, dependencyError } from './errors.js';
 
-/** One sentence for a full disk, missing rights and the like. */
+/** One sentence for a full disk, missing rights and the like; what has its sentence already keeps it. */
 export function diskError(file: string, error: unknown): DeliberateError {
+  if (error instanceof DeliberateError) return error;
   const code = (error as NodeJS.ErrnoException).code ?? String(error);
   const advice =
     code === 'ENOSPC'

@@ -1,5 +1,5 @@
 /** One writer a folder. */
-import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -7,6 +7,7 @@ import lockfile from 'proper-lockfile';
 import { writeTextAtomically } from './atomic-text.js';
 import { diskError } from './disk-error.js';
 import { dependencyError, inputError } from './errors.js';
+import { makeFolder } from './make-folder.js';
 
 export interface FolderLock {
   release(): Promise<void>;
@@ -32,9 +33,7 @@ export async function lockFolder(
 ): Promise<FolderLock> {
   const lockPath = path.join(folder, '.lock');
   const owner = path.join(folder, '.writer.json');
-  await mkdir(folder, { recursive: true }).catch((error) => {
-    throw diskError(folder, error);
-  });
+  await makeFolder(folder);
   const take = () =>
     lockfile.lock(folder, {
       lockfilePath: lockPath,

@@ -1,11 +1,12 @@
 /** Files of one JSON record a line: appended to, never changed, and whole again after a crash. */
 import { isUtf8 } from 'node:buffer';
-import { mkdir, open, readFile, truncate, type FileHandle } from 'node:fs/promises';
+import { open, readFile, truncate, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { z } from 'zod';
 import { writeTextAtomically } from './atomic-text.js';
 import { diskError } from './disk-error.js';
 import { inputError, internalError } from './errors.js';
+import { makeFolder } from './make-folder.js';
 
 /**
  * Records of a file; none when it is missing. A last line without its line feed, or filled with NULs by a crash, does not count.
@@ -86,7 +87,7 @@ export class JsonlLog<T> {
   static async open<T>(file: string, schema: z.ZodType<T>): Promise<JsonlLog<T>> {
     const { records, wholeBytes, bytes } = await readWhole(file, schema);
     try {
-      await mkdir(path.dirname(file), { recursive: true });
+      await makeFolder(path.dirname(file));
       if (wholeBytes < bytes) await truncate(file, wholeBytes);
       return new JsonlLog(file, await open(file, 'a'), wholeBytes, records);
     } catch (error) {

@@ -4,6 +4,7 @@ import { cp, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { diskError } from '../base/disk-error.js';
 import { inputError } from '../base/errors.js';
+import { makeFolder } from '../base/make-folder.js';
 import { packageRoot } from '../base/package-root.js';
 
 const template = path.join(packageRoot, 'templates', 'shop');
@@ -34,6 +35,8 @@ export async function initProject(folder: string): Promise<string[]> {
       `${folder}: is not empty (${there.slice(0, 3).join(', ')}${there.length > 3 ? ', …' : ''}). Give the name of a new folder; nothing was written.`,
     );
   try {
+    // cp would make it, and hang where none can be made.
+    await makeFolder(folder);
     await cp(template, folder, { recursive: true });
     // Not in the template: npm leaves such files out of packages.
     await writeFile(path.join(folder, '.gitignore'), 'runs/\n');

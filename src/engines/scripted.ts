@@ -1,8 +1,9 @@
 /** A deterministic engine without a model, for tests of everything that stands on engines. It remembers what it is trained on. */
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { diskError } from '../base/disk-error.js';
 import { inputError } from '../base/errors.js';
+import { makeFolder } from '../base/make-folder.js';
 import { Random } from '../base/random.js';
 import { contentId, type Message } from '../base/records.js';
 import { cutAtStop } from '../lm/text-stream.js';
@@ -170,7 +171,7 @@ export function createScriptedWorkbench({ onCall = () => undefined }: ScriptedOp
       const fresh = `${folder}.new`;
       try {
         await rm(fresh, { recursive: true, force: true });
-        await mkdir(fresh, { recursive: true });
+        await makeFolder(fresh);
         await writeFile(path.join(fresh, 'scripted.json'), JSON.stringify(state));
         await rm(folder, { recursive: true, force: true });
         await rename(fresh, folder);

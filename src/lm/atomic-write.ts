@@ -1,9 +1,10 @@
 /** Files and folders that appear whole or not at all: temporary name, fsync, rename. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { dependencyError } from '../base/errors.js';
+import { makeFolder } from '../base/make-folder.js';
 
 const temporaryName = (target: string) =>
   path.join(path.dirname(target), `.${path.basename(target)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
@@ -51,7 +52,7 @@ export async function replaceFolder(folder: string, write: (temporary: string) =
   await recoverFolder(folder);
   const temporary = temporaryName(folder);
   const previous = previousName(folder);
-  await mkdir(temporary, { recursive: true });
+  await makeFolder(temporary);
   try {
     await write(temporary);
     await syncFolder(temporary);

@@ -1,10 +1,11 @@
 /** A model repository of the Hugging Face hub, only the files that we read, into the cache. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { downloadFile, listFiles, modelInfo } from '@huggingface/hub';
 import { dependencyError, inputError } from '../base/errors.js';
+import { makeFolder } from '../base/make-folder.js';
 import { redact } from '../base/redact.js';
 import { writeFileAtomically } from './atomic-write.js';
 import { hubFolder } from './model-cache.js';
@@ -50,7 +51,7 @@ export async function downloadFromHub(reference: string, { onProgress, signal }:
 
     // Named after the commit: files of two commits never mix.
     const partial = `${folder}.${sha}.partial`;
-    await mkdir(partial, { recursive: true });
+    await makeFolder(partial);
     const total = files.reduce((sum, file) => sum + file.size, 0);
     let before = 0;
     for (const file of files) {

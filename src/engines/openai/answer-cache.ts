@@ -3,10 +3,11 @@
  * wrote its record need not be paid for again. Only an index is in memory; a torn or foreign line is a miss, never an error.
  */
 import { createReadStream } from 'node:fs';
-import { mkdir, open, type FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { createHash } from 'node:crypto';
 import { diskError } from '../../base/disk-error.js';
+import { makeFolder } from '../../base/make-folder.js';
 import { canonicalJson } from '../../base/records.js';
 
 /** Change it when what is kept of an answer changes. */
@@ -83,7 +84,7 @@ export class AnswerCache {
 
   private async open(): Promise<FileHandle> {
     try {
-      await mkdir(path.dirname(this.file), { recursive: true });
+      await makeFolder(path.dirname(this.file));
       this.handle = await open(this.file, 'a+');
       await this.index();
       const { size } = await this.handle.stat();
