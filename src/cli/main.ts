@@ -4,6 +4,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import path from 'node:path';
 import { settingsList } from '../base/config.js';
 import { DeliberateError, exitCodes } from '../base/errors.js';
+import { memoryError } from '../base/memory.js';
 import { readRunFile, RunPaths, stageNames, type StageName } from '../base/run-folder.js';
 import { chatCommand } from './chat.js';
 import { addCostCommand } from './cost-command.js';
@@ -288,7 +289,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-function explain(error: unknown, signal: AbortSignal): number {
+function explain(cause: unknown, signal: AbortSignal): number {
+  const error = memoryError(cause) ?? cause;
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.input;
   if (error instanceof DeliberateError) {
     console.error(`deliberate: ${error.message}`);

@@ -1,6 +1,7 @@
 /** Reading byte ranges of large files without taking the whole file into memory. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { dependencyError, inputError } from '../base/errors.js';
+import { needingMemory } from '../base/memory.js';
 
 /** One read call moves at most this much; the kernel's own limit is near 2 GiB. */
 const chunkBytes = 1 << 28;
@@ -28,11 +29,11 @@ export class FileRanges {
     return new FileRanges(path, stat.size, handle);
   }
 
-  /** Bytes [start, start + length) in an ArrayBuffer of their own. */
+  /** Bytes [start, start + length) in an ArrayBuffer of their own. @throws input error for a file that is cut off; dependency error without memory */
   async read(start: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
     if (start + length > this.size)
       throw inputError(`${this.path} ends at byte ${this.size}, before byte ${start + length}. It is cut off.`);
-    const bytes = new Uint8Array(length);
+    const bytes = await needingMemory(length, `reading ${this.path}`, () => new Uint8Array(length));
     for (let done = 0; done < length;) {
       const { bytesRead } = await this.handle.read(bytes, done, Math.min(chunkBytes, length - done), start + done);
       if (bytesRead === 0) throw dependencyError(`${this.path} became shorter while it was being read.`);

@@ -1,5 +1,6 @@
 /** GGUF files, read with bounds: a hostile or damaged file ends in a sentence, not in exhausted memory. */
 import { inputError } from '../base/errors.js';
+import { needingMemory } from '../base/memory.js';
 import { ggufTypes } from './dequantize.js';
 import { FileRanges } from './file-ranges.js';
 import { type GgufHeader, parseGgufHeader } from './gguf-header.js';
@@ -52,9 +53,11 @@ export class GgufFile {
       const known = [...ggufTypes.values()].map((type) => type.name).join(', ');
       throw inputError(`${this.path}: tensor ${name} is stored as GGUF type ${info.type}, which cannot be read. Use a file with ${known}.`);
     }
-    const out = new Float32Array(info.elements);
-    format.decode(await this.file.read(info.start, info.bytes), out);
-    return out;
+    return needingMemory(info.elements * 4, `tensor ${name} of ${this.path}`, async () => {
+      const out = new Float32Array(info.elements);
+      format.decode(await this.file.read(info.start, info.bytes), out);
+      return out;
+    });
   }
 
   close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
@@ -121,6 +121,17 @@ describe('safetensors', () => {
     const name = await make();
     await expect(openSafetensors(name)).rejects.toThrow(message);
     await expect(openSafetensors(name)).rejects.toMatchObject({ kind: 'input' });
+  });
+
+  it.skipIf(process.platform === 'win32')('says how much memory a tensor needs where it is not to be had', async () => {
+    const bytes = 2 ** 42;
+    const name = await file({ huge: entry(0, bytes, [bytes / 2], 'F16') });
+    // A hole that takes no room on the disk.
+    await truncate(name, (await stat(name)).size + bytes);
+    const read = await openSafetensors(name);
+    await expect(read.read('huge')).rejects.toThrow(/not enough memory: reading .*\.safetensors needs 4398\.0 GB, and/);
+    await expect(read.read('huge')).rejects.toMatchObject({ kind: 'dependency' });
+    await read.close();
   });
 
   it('refuses to read whole numbers as weights', async () => {

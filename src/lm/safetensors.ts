@@ -1,5 +1,6 @@
 /** safetensors files: strict bounded reader with lazy tensors, atomic writer. */
 import { inputError, internalError } from '../base/errors.js';
+import { needingMemory } from '../base/memory.js';
 import { writeFileAtomically } from './atomic-write.js';
 import { FileRanges } from './file-ranges.js';
 import { bfloat16ToFloat32, encodeWeights, halfToFloat32, weightBytes, type WeightType } from './float-formats.js';
@@ -59,7 +60,9 @@ export class SafetensorsFile {
     const { buffer } = await this.file.read(info.start, info.bytes);
     if (info.dtype === 'F32') return new Float32Array(buffer);
     const half = new Uint16Array(buffer);
-    return info.dtype === 'F16' ? halfToFloat32(half) : bfloat16ToFloat32(half);
+    return needingMemory(half.length * 4, `tensor ${name} of ${this.path}`, () =>
+      info.dtype === 'F16' ? halfToFloat32(half) : bfloat16ToFloat32(half),
+    );
   }
 
   close(): Promise<void> {

@@ -1,6 +1,7 @@
 /** The worker thread that owns the sessions, the adapters and the optimizer. */
 import { parentPort } from 'node:worker_threads';
 import { DeliberateError, internalError } from '../../base/errors.js';
+import { memoryError } from '../../base/memory.js';
 import type { CallMessage, CallName, Calls, ReplyMessage, TokenMessage } from './protocol.js';
 import { Model } from './model.js';
 
@@ -45,12 +46,14 @@ port.on('message', (message: CallMessage) => {
   }
   answer(message).then(
     (result) => port.postMessage({ id: message.id, ok: true, result } satisfies ReplyMessage),
-    (error: unknown) =>
+    (cause: unknown) => {
+      const error = memoryError(cause) ?? cause;
       port.postMessage({
         id: message.id,
         ok: false,
         kind: error instanceof DeliberateError ? error.kind : 'internal',
         message: error instanceof DeliberateError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error),
-      } satisfies ReplyMessage),
+      } satisfies ReplyMessage);
+    },
   );
 });
