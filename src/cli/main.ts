@@ -208,6 +208,8 @@ Exit codes: 0 done, 1 a policy test failed, 2 something given was wrong, 3 somet
     .option('--category <column>', "column with the specification's category")
     .option('--ideal <column>', 'column with the ideal kind: comply, safe-complete or refuse')
     .option('--id <column>', 'column with an id')
+    .option('--tags <column>', 'column with tags, commas between them: ordinary, benign-twin and transformation are what suites look for')
+    .option('--split <column>', 'column with the split: train, validation or test')
     .option('--label <label=kind>', "what one of the file's labels means; may be repeated", collect)
     .option('--format <format>', 'csv or jsonl (default: by the name of the file)')
     .option('--source <name>', 'recorded with each prompt')

@@ -14,6 +14,8 @@ export interface ImportFlags {
   category?: string;
   ideal?: string;
   id?: string;
+  tags?: string;
+  split?: string;
   label?: string[];
   source?: string;
 }
@@ -28,17 +30,22 @@ export async function promptsImport(file: string, flags: ImportFlags): Promise<v
     ...(flags.category && { category: flags.category }),
     ...(flags.ideal && { ideal: flags.ideal }),
     ...(flags.id && { id: flags.id }),
+    ...(flags.tags && { tags: flags.tags }),
+    ...(flags.split && { split: flags.split }),
   };
-  const { prompts, duplicates } = await importPrompts(file, {
+  const { prompts, duplicates, ordinary } = await importPrompts(file, {
     format,
     columns,
     source: flags.source ?? path.basename(file),
     ideals: labelMeanings(flags.label ?? []),
   });
   await writeJsonl(flags.out, prompts);
-  console.log(
-    `${flags.out}: ${prompts.length} prompts${duplicates.length > 0 ? `; ${duplicates.length} repeated ones left out` : ''}. Next: deliberate prompts split ${flags.out}`,
-  );
+  const notes = [
+    ...(duplicates.length > 0 ? [`; ${duplicates.length} repeated ones left out`] : []),
+    ...(ordinary > 0 ? [`; ${ordinary} of category none with the ideal comply are tagged "ordinary": capability data`] : []),
+  ];
+  const next = prompts.every(({ split }) => split !== undefined) ? `run --set prompts.file=${flags.out}` : `prompts split ${flags.out}`;
+  console.log(`${flags.out}: ${prompts.length} prompts${notes.join('')}. Next: deliberate ${next}`);
 }
 
 /** `unsafe=refuse` */

@@ -44,6 +44,23 @@ test('JSONL columns may be nested and may hold a conversation', async () => {
   ]);
 });
 
+test('tags and splits come along; what is of no category and to be complied with is tagged ordinary', async () => {
+  const columns = { prompt: 'p', category: 'c', ideal: 'i', tags: 't', split: 's' };
+  const { prompts, ordinary } = await from(
+    'p,c,i,t,s\nHi,none,comply,,train\nYo,none,refuse,"benign-twin; mine",Test\nHey,greetings,comply,,\nHo,none,comply,ordinary,\n',
+    { columns },
+  );
+  expect(prompts.map(({ tags, split }) => [tags, split])).toEqual([
+    [['ordinary'], 'train'],
+    [['benign-twin', 'mine'], 'test'],
+    [[], undefined],
+    [['ordinary'], undefined],
+  ]);
+  expect(ordinary).toBe(1);
+  const listed = await from(JSON.stringify({ p: 'Hi', t: ['a', 'b'] }), { format: 'jsonl', columns: { prompt: 'p', tags: 't' } });
+  expect(listed.prompts[0]?.tags).toEqual(['a', 'b']);
+});
+
 test('a repeated prompt is left out and reported', async () => {
   const { prompts, duplicates } = await from('p\nHi\nYo\nHi\n', { columns: { prompt: 'p' } });
   expect(prompts).toHaveLength(2);
@@ -74,6 +91,14 @@ test.each<[string, string, Partial<ImportOptions> & Pick<ImportOptions, 'columns
   ],
   ['label without meaning', 'p,i\nHi,bad\n', { columns: { prompt: 'p', ideal: 'i' } }, /in\.csv:2: column i: "bad" is none of comply/],
   ['inherited name as label', 'p,i\nHi,constructor\n', { columns: { prompt: 'p', ideal: 'i' }, ideals: {} }, /"constructor" is none of/],
+  ['split without meaning', 'p,s\nHi,dev\n', { columns: { prompt: 'p', split: 's' } }, /in\.csv:2: column s: "dev" is none of train/],
+  [
+    'same prompt, other split',
+    'p,s\nHi,train\nHi,test\n',
+    { columns: { prompt: 'p', split: 's' } },
+    /in\.csv:3: repeats the prompt of line 2/,
+  ],
+  ['number as tags', '{"p":"Hi","t":1}', { format: 'jsonl', columns: { prompt: 'p', tags: 't' } }, /in\.jsonl:1: column t: must be text/],
   ['empty prompt', 'p,c\n  ,x\n', { columns: { prompt: 'p' } }, /in\.csv:2: column p: .*empty/],
   ['id twice', 'p,n\nHi,1\nYo,1\n', { columns: { prompt: 'p', id: 'n' } }, /in\.csv:3: column n: "1" stands on line 2/],
   ['empty id', 'p,n\nHi,\n', { columns: { prompt: 'p', id: 'n' } }, /in\.csv:2: column n: is empty/],
