@@ -7,9 +7,11 @@ import type { OwnJudge, OwnReward } from '../align/own.js';
 import { loadSpec } from '../align/spec/parse.js';
 import type { Spec } from '../align/spec/types.js';
 import type { Workbench } from '../engines/workbench.js';
+import { checkCategories, placeById } from '../prompts/known-categories.js';
 import { loadPrompts } from '../prompts/load.js';
 import { openRunWorkbench } from './open-workbench.js';
 import { runStages, type RunResult } from './run.js';
+import { saySpecErrors } from './say-inputs.js';
 import { recordServerUsage } from './server-usage.js';
 import { packageVersion, promptsFile, specFolder } from './settings.js';
 
@@ -47,14 +49,16 @@ export interface LibraryRun {
 export async function run(given: LibraryRun): Promise<RunResult> {
   const { folder, spec, prompts, settings, engine, judge, reward, stages, redo, progress = silent, signal } = given;
   const config = parseConfig(settings ?? {}, 'settings');
-  const read = {
-    spec: typeof spec === 'object' ? spec : await loadSpec(spec ?? specFolder(config)),
-    prompts: typeof prompts === 'object' ? prompts : await loadPrompts(prompts ?? promptsFile(config)),
-  };
+  const policy = typeof spec === 'object' ? spec : await loadSpec(spec ?? specFolder(config));
+  const categories = policy.categories.map(({ name }) => name);
+  if (typeof prompts === 'object') checkCategories(prompts, categories, placeById);
+  const asked = typeof prompts === 'object' ? prompts : await loadPrompts(prompts ?? promptsFile(config), { categories });
+  saySpecErrors(policy, progress);
   const bench = engine ?? (await openRunWorkbench({ config, root: folder }, { progress, ...(signal && { signal }) }));
   try {
     return await runStages({
-      ...read,
+      spec: policy,
+      prompts: asked,
       root: folder,
       config,
       bench,

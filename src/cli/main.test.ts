@@ -1,8 +1,9 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { smokeSettings } from '../base/config.js';
+import { loadPrompts } from '../prompts/load.js';
 import { main } from './main.js';
 import { loadConfig } from './settings.js';
 import { printable } from './terminal.js';
@@ -58,6 +59,14 @@ describe('the command line', () => {
     expect(await main(['spec', 'show'])).toBe(0);
     expect(said()).toContain('self-harm');
     expect(await main(['spec', 'lint'])).toBe(0);
+    out = [];
+    expect(await main(['spec', 'show', '--category', 'violence'])).toBe(0);
+    // What the embedded model of a run sees: clauses, within the run's budget.
+    expect(said()).toContain('[V1]');
+    expect(said()).not.toMatch(/^Examples$/m);
+    expect(Number(/— (\d+) tokens/.exec(said())?.[1])).toBeLessThanOrEqual(800);
+    expect(await main(['spec', 'show', '--category', 'violence', '--parts', 'all', '--max-tokens', '4000'])).toBe(0);
+    expect(said()).toMatch(/^Examples$/m);
     const bad = path.join(home, 'bad');
     await rm(bad, { recursive: true, force: true });
     expect(await main(['spec', 'lint', bad])).toBe(2);
@@ -85,6 +94,55 @@ describe('the command line', () => {
     expect(new Set(prompts.map(({ split }) => split)).size).toBeGreaterThan(1);
     expect(await main(['prompts', 'import', csv, '--prompt', 'text', '--ideal', 'label', '--label', 'safe=fine', '--out', file])).toBe(2);
     expect(await main(['prompts', 'import', path.join(home, 'in.xls'), '--prompt', 'text', '--out', file])).toBe(2);
+  });
+
+  it('imports tags and splits, and says what it tagged by itself', async () => {
+    const csv = path.join(home, 'tagged.csv');
+    const file = path.join(home, 'tagged.jsonl');
+    await writeFile(
+      csv,
+      'text,kind,topic,tags,part\nHow do I bake bread?,comply,none,,train\nHow do I kill a process?,comply,pcs,benign-twin,test\n',
+    );
+    const columns = ['--prompt', 'text', '--ideal', 'kind', '--category', 'topic', '--tags', 'tags', '--split', 'part'];
+    expect(await main(['prompts', 'import', csv, ...columns, '--out', file])).toBe(0);
+    expect(said()).toContain('1 of category none with the ideal comply are tagged "ordinary"');
+    expect(said()).toContain(`Next: deliberate run --set prompts.file=${file}`);
+    expect((await loadPrompts(file)).map(({ tags, split }) => [tags, split])).toEqual([
+      [['ordinary'], 'train'],
+      [['benign-twin'], 'test'],
+    ]);
+  });
+
+  it('looks at the categories of all prompts, and at the specification, before any model is loaded', async () => {
+    const folder = path.join(home, 'pets');
+    await mkdir(folder);
+    const clause = '## Allowed\n### P1: feeding cats\nSay how, as P9 says.\n';
+    await writeFile(path.join(folder, 'pets.md'), `# Pets\nCats.\n${clause}`);
+    await writeFile(path.join(folder, 'styles.md'), '- S1 (comply): Full.\n');
+    const file = path.join(home, 'pets.jsonl');
+    const lines = [
+      { category: 'pets', split: 'train' },
+      { category: 'pet', split: 'test' },
+    ].map((given, i) => JSON.stringify({ id: `p${i}`, request: `p${i}`, messages: [{ role: 'user', content: `How ${i}?` }], ...given }));
+    await writeFile(file, lines.join('\n'));
+    const run = [
+      'run',
+      '--out',
+      path.join(home, 'run'),
+      '--set',
+      `spec=${folder}`,
+      '--set',
+      `prompts.file=${file}`,
+      '--set',
+      'engine.model=/no/model',
+    ];
+    expect(await main(run)).toBe(2);
+    expect(said()).toContain(`${file}:2: category: the specification has no "pet" (did you mean "pets"?)`);
+    expect(said()).not.toContain('/no/model');
+    await writeFile(file, lines[0]!);
+    expect(await main(run)).not.toBe(0);
+    expect(said()).toContain('/no/model');
+    expect(said()).toMatch(/Warning: the specification has an error, .*\n.*pets\.md:4: nothing has the code P9 \(did you mean P1\?\)/);
   });
 
   it('wants a scorecard for a report, and no model', async () => {

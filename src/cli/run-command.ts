@@ -10,6 +10,7 @@ import { scorecardText } from '../evals/scorecard.js';
 import { loadPrompts } from '../prompts/load.js';
 import { openRunWorkbench } from './open-workbench.js';
 import { runStages, shardStages, writeReport, type RunResult } from './run.js';
+import { saySpecErrors } from './say-inputs.js';
 import { recordServerUsage, serverUsageTable } from './server-usage.js';
 import { packageVersion, promptsFile, specFolder } from './settings.js';
 
@@ -35,7 +36,8 @@ export async function runCommand({ root, config, redo, signal, ...given }: RunCo
     console.log(`Report: ${path.resolve(await writeReport(root, spec))}`);
     return;
   }
-  const prompts = await loadPrompts(promptsFile(config));
+  const prompts = await loadPrompts(promptsFile(config), { categories: spec.categories.map(({ name }) => name) });
+  saySpecErrors(spec, progress);
   // A run that has begun may have all that the generator gives: a merged one has.
   const connect = rolesOf(stages).filter((role) => role !== 'generator' || before === null);
   const bench = await openRunWorkbench({ config, root }, { progress, signal, connect });

@@ -31,6 +31,7 @@ import { collectReport } from '../report/collect.js';
 import { buildReport } from '../report/report.js';
 import { costTable, estimateCost } from './cost.js';
 import { evaluateArms } from './evaluate-arms.js';
+import { promptNotes } from './say-inputs.js';
 
 export interface RunOptions {
   root: string;
@@ -86,6 +87,8 @@ export async function runStages(options: RunOptions): Promise<RunResult> {
     const specs = specsOf(spec, config, bench);
     const context: StageContext = { paths, config, specs, bench, progress, signal, ...(own && { own }) };
     const prepared = await prepare(context, prompts);
+    if (folder.before?.digests.prompts !== digests.prompts)
+      for (const note of promptNotes({ given: prompts, prepared, config, spec, stages: new Set(stages) })) progress.say(note);
     sayWhatChanged(progress, spec, folder.before?.digests ?? null, digests);
     if (shard === undefined) return await new Stages(context, prepared, new Set(stages)).run();
     const mine = ({ request }: Prompt) => shardOf(request, shard.of) === shard.index;
@@ -170,7 +173,7 @@ class Stages {
       await inStage('rl', () => trainRl(context, { start: { folder: paths.adapter('sft', 'sft'), key }, train, ordinary, validation }));
     }
     signal?.throwIfAborted();
-    const scorecard = wanted.has('eval') ? await evaluateArms(context, this.prepared.test) : null;
+    const scorecard = wanted.has('eval') ? await this.evaluate() : null;
     if (!wanted.has('report')) return { scorecard, report: null };
     return { scorecard, report: await writeReport(paths.root, context.specs.spec) };
   }
@@ -216,6 +219,17 @@ class Stages {
       );
     }
     return made;
+  }
+
+  /** Suites choose by category, and a judge of answers looks it up: test prompts without one get it as training prompts do. */
+  private async evaluate(): Promise<Scorecard> {
+    const { test } = this.prepared;
+    const open = test.filter(({ category }) => category === undefined).length;
+    if (open > 0)
+      this.context.progress.say(
+        `eval: ${open} of ${test.length} test prompts have no category; what the model says of them stands for it.`,
+      );
+    return evaluateArms(this.context, await inStage('categorise', () => categorise(this.context, test)));
   }
 
   private async filter(

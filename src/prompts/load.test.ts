@@ -68,6 +68,27 @@ test.each<[string, (string | Buffer | object)[], RegExp]>([
   await expect(load(...lines)).rejects.toThrow(message);
 });
 
+test('a category that the specification lacks is refused with its first line, whatever the split, and the nearest name', async () => {
+  const prompt = (id: string, category?: string) => ({ id, messages: user(id), request: id, split: 'test', ...(category && { category }) });
+  await load(
+    prompt('a', 'refunds'),
+    '',
+    prompt('b', 'refund'),
+    prompt('c', 'none'),
+    prompt('d'),
+    prompt('e', 'refund'),
+    prompt('f', 'birds'),
+  );
+  const file = path.join(folder, 'p.jsonl');
+  await expect(loadPrompts(file, { categories: ['orders', 'refunds'] })).rejects.toMatchObject({
+    kind: 'input',
+    message: expect.stringMatching(
+      /p\.jsonl:3 and 1 more: category: .* no "refund" \(did you mean "refunds"\?\)\.\n.*p\.jsonl:7: .* no "birds"\.\nIt has orders, refunds, and "none"/,
+    ),
+  });
+  expect(await loadPrompts(file, { categories: ['birds', 'refund', 'refunds'] })).toHaveLength(6);
+});
+
 test('a missing file is an input error that names it', async () => {
   await expect(loadPrompts(path.join(folder, 'none.jsonl'))).rejects.toMatchObject({
     kind: 'input',

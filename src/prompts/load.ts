@@ -2,14 +2,16 @@
 import { inputError } from '../base/errors.js';
 import { Prompt } from '../base/records.js';
 import { conversationFault } from './conversation.js';
+import { checkCategories } from './known-categories.js';
 import { filledLines, firstIssue, parseJsonLine, readText } from './lines.js';
 
 /**
  * Reads and checks a prompt file. Order is kept.
- * @throws an input error naming file, line and field when the file is unreadable, a line is not a valid prompt,
+ * @param categories names of the specification's categories; where they are given, every prompt must have one of them, or `none`, or no category
+ * @throws an input error naming file, line and field when the file is unreadable, a line is not a valid prompt, a category is unknown,
  * an id occurs twice, or two variants of one request stand in different splits (a leak from training to test).
  */
-export async function loadPrompts(file: string): Promise<Prompt[]> {
+export async function loadPrompts(file: string, { categories }: { categories?: readonly string[] } = {}): Promise<Prompt[]> {
   const prompts: Prompt[] = [];
   const lineOfId = new Map<string, number>();
   const splitOfRequest = new Map<string, { split: string; line: number }>();
@@ -40,5 +42,6 @@ export async function loadPrompts(file: string): Promise<Prompt[]> {
     prompts.push(prompt);
   }
   if (prompts.length === 0) throw inputError(`${file}: holds no prompts.`);
+  if (categories !== undefined) checkCategories(prompts, categories, ({ id }) => `${file}:${lineOfId.get(id)}`);
   return prompts;
 }
