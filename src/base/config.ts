@@ -66,7 +66,7 @@ const Generate = z.strictObject({
   specTokens: positive(800, 'Most tokens of the compiled specification'),
   maxTokens: positive(176, 'Most tokens of CoT and answer together'),
   temperature: nonNegative(0.6, 'Sampling temperature'),
-  topP: z.number().gt(0).max(1).default(0.95).describe('Nucleus'),
+  topP: z.number().gt(0).max(1).default(0.95).describe('Nucleus; the embedded model keeps at most the 256 likeliest tokens of it'),
 });
 
 const judgeFields = {

@@ -28,6 +28,14 @@ describe('Sampler', () => {
     expect(told[0]).not.toEqual(told[1]);
   });
 
+  it('keeps to top-p and top-k where the vocabulary is smaller than the widest nucleus', async () => {
+    const greedy = await newSampler().sample(job({ temperature: 0 }));
+    expect(await newSampler().sample(job({ topK: 1 }))).toEqual(greedy);
+    expect(await newSampler().sample(job({ topP: 1e-6 }))).toEqual(greedy);
+    const [free] = await newSampler().sample(job({ topP: 0.999 }));
+    expect(new Set(free?.tokens).size).toBeGreaterThan(3);
+  });
+
   it('stops writing when a request is aborted, and serves the others', async () => {
     const sampler = newSampler();
     const controller = new AbortController();

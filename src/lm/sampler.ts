@@ -315,7 +315,7 @@ export class Sampler {
   }
 }
 
-/** Tokens in which a stop string is looked for. */
+/** Tokens in which a stop string is looked for: one that takes more of them is never found. */
 const stopWindow = 32;
 
 function atStopString(row: Row): boolean {

@@ -88,7 +88,7 @@ function attendToCaches(
 
 export type HeadKind = 'sample' | 'greedy' | 'nucleus' | 'choices';
 
-/** The most tokens that top-k and top-p can keep; a nucleus wider than this is cut here. */
+/** The most tokens that top-k and top-p can keep; a nucleus wider than this is cut here. A smaller vocabulary is taken whole. */
 export const nucleusWidth = 256;
 
 /**
@@ -118,7 +118,8 @@ export function buildHead(kind: HeadKind, config: LlamaConfig, head: Float32Arra
     const uniform = graph.input('uniform', 'float32', ['M', 1]);
     const inverseTemperature = graph.input('inverse_temperature', 'float32', ['M', 1]);
     const scaled = graph.node('Mul', [logprobs_M_V, inverseTemperature], like);
-    token = kind === 'sample' ? sampleInBlocks(graph, scaled, uniform, V) : sampleNucleus(graph, scaled, uniform);
+    token =
+      kind === 'sample' ? sampleInBlocks(graph, scaled, uniform, V) : sampleNucleus(graph, scaled, uniform, Math.min(nucleusWidth, V));
   }
   graph.output(token, 'token');
   graph.output(graph.node('GatherElements', [logprobs_M_V, token], { shape: ['M', 1] }, { axis: 1 }), 'logprob');
@@ -169,13 +170,13 @@ function blockSize(V: number): number {
 }
 
 /** Keeps the top_k likeliest tokens, of these the smallest set with mass ≥ top_p, and samples among them. */
-function sampleNucleus(graph: Graph, scaled: Value, uniform: Value): Value {
-  const shape = ['M', nucleusWidth];
+function sampleNucleus(graph: Graph, scaled: Value, uniform: Value, width: number): Value {
+  const shape = ['M', width];
   const column = { shape: ['M', 1] };
   const topP = graph.input('top_p', 'float32', ['M', 1]);
   const topK = graph.input('top_k', 'float32', ['M', 1]);
   const normal = graph.node('Softmax', [scaled], { shape: scaled.shape }, { axis: -1 });
-  const [p, index] = graph.nodes2('TopK', [normal, graph.dims([nucleusWidth])], [{ shape }, { shape, dtype: 'int64' }], {
+  const [p, index] = graph.nodes2('TopK', [normal, graph.dims([width])], [{ shape }, { shape, dtype: 'int64' }], {
     axis: -1,
     largest: 1,
     sorted: 1,
@@ -192,6 +193,6 @@ function sampleNucleus(graph: Graph, scaled: Value, uniform: Value): Value {
   const kept = graph.node('Where', [keep, p, graph.scalar(0)], { shape });
   const cumulative = graph.node('CumSum', [kept, graph.dims([1])], { shape });
   const total = graph.node('ReduceSum', [kept, graph.dims([1])], column, { keepdims: 1 });
-  const place = placeOf(graph, cumulative, graph.node('Mul', [uniform, total], column), nucleusWidth);
+  const place = placeOf(graph, cumulative, graph.node('Mul', [uniform, total], column), width);
   return graph.node('GatherElements', [index, place], { shape: ['M', 1], dtype: 'int64' }, { axis: 1 });
 }

@@ -5,9 +5,10 @@ export interface SamplingParams {
   maxTokens: number;
   /** 0 = greedy. Default 1. */
   temperature?: number;
+  /** The embedded engine keeps at most 256 tokens by either: a wider nucleus is cut there. */
   topP?: number;
   topK?: number;
-  /** Stop strings besides the end-of-turn token; not part of the text returned. */
+  /** Stop strings besides the end-of-turn token; not part of the text returned. Embedded: looked for in the last 32 tokens, so none may be longer. */
   stop?: string[];
   /** Stop strings count only in what follows this text and the white space after it: in the answer, where this ends the CoT. */
   stopAfter?: string;
