@@ -1,18 +1,20 @@
 /**
  * Tokens per second of the embedded engine, and as ratios to TRL and llama.cpp where these are installed.
+ * Peers are measured where PEERS_PYTHON or LLAMA_BATCHED_BENCH names one or llama-batched-bench is on the PATH, and with --peers.
  * Usage: npm run bench -- [--only sft,decode,prefix,grpo] [--peers] [--repeats 3] [--model NAME] [--memory-gb 6] [--save]
  * Requests to servers and runs on them (docs/SCALE.md): npm run bench -- requests, npm run bench -- simulate
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { DeliberateError, exitCodes, inputError } from '../src/base/errors.js';
+import { makeFolder } from '../src/base/make-folder.js';
 import { packageRoot } from '../src/base/package-root.js';
 import { defaultModel, resolveModel } from '../src/lm/models.js';
 import { costCommand } from './cost.js';
 import { describeMachine, machineLine } from './machine.js';
-import { measurePeers } from './peers.js';
+import { measurePeers, peersAtHand } from './peers.js';
 import { runAndRead } from './process.js';
 import { requests } from './requests.js';
 import { simulateCommand } from './simulate.js';
@@ -23,7 +25,7 @@ function readOptions() {
   const { values } = parseArgs({
     options: {
       only: { type: 'string' },
-      peers: { type: 'boolean', default: Boolean(process.env['PEERS_PYTHON'] || process.env['LLAMA_BATCHED_BENCH']) },
+      peers: { type: 'boolean', default: peersAtHand() },
       repeats: { type: 'string', default: '3' },
       model: { type: 'string', default: defaultModel },
       'memory-gb': { type: 'string', default: '6' },
@@ -64,7 +66,7 @@ async function main(): Promise<void> {
   if (options.save) {
     const folder = path.join(packageRoot, 'bench', 'results');
     const file = path.join(folder, `${new Date().toISOString().slice(0, 16).replaceAll(':', '')}.json`);
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await writeFile(file, `${JSON.stringify({ date: new Date().toISOString(), machine, model: options.model, measurements }, null, 1)}\n`);
     console.log(`\nsaved as ${path.relative(packageRoot, file)}`);
   }

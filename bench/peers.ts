@@ -79,17 +79,22 @@ async function measureTrl({ model, repeats, sections, note }: PeerOptions): Prom
   return measurements;
 }
 
-async function findBatchedBench(): Promise<string | null> {
-  const named = process.env['LLAMA_BATCHED_BENCH'];
+/** Whether a peer is named or on the PATH. Python alone says nothing: most that are there have no TRL. */
+export const peersAtHand = (env: NodeJS.ProcessEnv = process.env): boolean =>
+  Boolean(env['PEERS_PYTHON']) || findBatchedBench(env) !== null;
+
+export function findBatchedBench(env: NodeJS.ProcessEnv = process.env): string | null {
+  const named = env['LLAMA_BATCHED_BENCH'];
   if (named) return named;
-  const folders = (process.env['PATH'] ?? '').split(path.delimiter);
-  return folders.map((folder) => path.join(folder, 'llama-batched-bench')).find((file) => existsSync(file)) ?? null;
+  const program = process.platform === 'win32' ? 'llama-batched-bench.exe' : 'llama-batched-bench';
+  const folders = (env['PATH'] ?? '').split(path.delimiter).filter(Boolean);
+  return folders.map((folder) => path.join(folder, program)).find((file) => existsSync(file)) ?? null;
 }
 
 async function measureLlamaCpp({ model, repeats, sections, note }: PeerOptions): Promise<Measurement[]> {
   const wanted = sections.filter((section) => section === 'decode' || section === 'prefix');
   if (wanted.length === 0) return [];
-  const program = await findBatchedBench();
+  const program = findBatchedBench();
   if (program === null || !model.endsWith('.gguf')) {
     note(
       program === null
