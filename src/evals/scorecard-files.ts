@@ -28,10 +28,8 @@ export function scorecardCsv(card: Scorecard): string {
     return [
       ...results.map(({ arm, estimate, low, high, rows, requests, unscored }) => {
         const own = card.differences.find((one) => one.arm === arm && one.suite === suite.name);
-        const difference = own && [
-          ...[own.against, own.estimate, own.low, own.high, own.units, own.changed, own.unscored, own.p],
-          correctedP(card, own),
-        ];
+        const paired = own && [own.against, own.estimate, own.low, own.high, own.units, own.changed, own.unscored, own.p];
+        const difference = paired && [...paired, correctedP(card, own)];
         return [...about, 'all', arm, estimate, low, high, rows, requests, unscored, ...(difference ?? [])];
       }),
       ...results.flatMap((result) => parts(result).map((part) => [...about, ...part])),

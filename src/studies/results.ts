@@ -39,22 +39,19 @@ export const StudyCard = z.strictObject({
 });
 export type StudyCard = z.infer<typeof StudyCard>;
 
-const columns = [
-  ...['study', 'table', 'row', 'column', 'estimate', 'low', 'high', 'n', 'unscored', 'p', 'text'],
-  // Of the targets alone.
-  ...['wanted', 'verdict'],
-];
+const cellColumns = ['study', 'table', 'row', 'column', 'estimate', 'low', 'high', 'n', 'unscored', 'p', 'text'];
+/** The last two of the targets alone. */
+const columns = [...cellColumns, 'wanted', 'verdict'];
 
 /** One line a cell: of each study, then the targets, then what others have published. */
 export function studyCsv(card: StudyCard): string {
   const { table, others } = card.published;
   const lines = [
     ...card.studies.flatMap(({ name, findings }) => findings.tables.flatMap((one) => tableLines(name, one))),
-    ...card.targets.map((target) => [
-      ...['targets', 'Targets', target.name, target.against],
-      ...numbers(target.measured),
-      ...[target.wanted, verdictWord(target)],
-    ]),
+    ...card.targets.map((target) => {
+      const { name, against, wanted, measured } = target;
+      return ['targets', 'Targets', name, against, ...numbers(measured), wanted, verdictWord(target)];
+    }),
     ...tableLines('published', table),
     ...others.map((line) => ['published', `Small models: ${otherThings}`, '', '', ...numbers(null).slice(1), line]),
   ];
