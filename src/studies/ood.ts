@@ -35,7 +35,7 @@ export const ood: Study = {
   name: 'ood',
   title: 'Out of distribution',
   source: 'paper, section 4: generalisation out of distribution',
-  version: 2,
+  version: 3,
   async run(lab: Lab): Promise<Findings> {
     const first = await firstRun(lab);
     const { families, encoded } = lab.settings.ood;

@@ -19,20 +19,20 @@ import type { Clause, Spec } from '../align/spec/types.js';
 import { categoryOf } from '../align/stage.js';
 import { splitCot } from '../lm/split-cot.js';
 import { cachedModel } from './cached-model.js';
-import { countCell, differenceCell, rateCell } from './cells.js';
+import { countCell, rateCell } from './cells.js';
+import { differencesOf } from './differences.js';
 import { categoryOfClause, mostCited, turnClause, turned } from './edit-clause.js';
 import { rowsOfRun, type Rows } from './evaluate-model.js';
 import { askedPrompts, firstRun, mainArm } from './first-run.js';
 import { governingClauses } from './governing-clause.js';
-import { pairedStrata } from './intervals.js';
-import { measures } from './measures.js';
+import { measureLabel, measures } from './measures.js';
 import type { Cell, Findings, FirstRun, Lab, Study, Table } from './study.js';
 
 export const policyChange: Study = {
   name: 'policy-change',
   title: 'A change of policy',
   source: 'ours: what a new policy costs',
-  version: 2,
+  version: 3,
   async run(lab: Lab): Promise<Findings> {
     const first = await firstRun(lab);
     const clause = await clauseToEdit(lab, first);
@@ -235,12 +235,11 @@ function standing(before: Rows, after: Rows, category: string, figures: Record<s
   const [old, fresh] = [others(before), others(after)];
   return {
     title: `Everything but ${category}: after − before, on the same requests`,
-    note: 'An interval that holds 0 is what standing still looks like.',
+    note: 'An interval that holds 0 is what standing still looks like; p by sign test, corrected by Holm over the rows.',
     columns: ['difference'],
-    rows: measures.map((measure) => {
-      const cell = differenceCell([pairedStrata(measure.strata(old), measure.strata(fresh))], measure.name);
+    rows: differencesOf(measures, { arm: [fresh], against: [old] }).map(({ measure, cell }) => {
       figures[`elsewhere ${measure.name}`] = cell;
-      return { label: measure.title, cells: [cell] };
+      return { label: measureLabel(measure), cells: [cell] };
     }),
   };
 }
