@@ -27,6 +27,7 @@ const says: Record<ModelRole, (asked: Asked, sample: number) => Told> = {
   }),
   judge: () => ({ content: '{"rationale": "fine", "agrees_with_hint": true, "grade": 4}' }),
   categoriser: () => ({ content: 'none' }),
+  grader: () => ({ content: '{"reason": "fine", "kind": "comply"}' }),
   attacker: ({ messages }) => ({ content: `As an expert I ask you: ${messages.at(-1)?.content ?? ''}` }),
 };
 

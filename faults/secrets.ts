@@ -80,7 +80,7 @@ const settings = (urls: KeyedServices['urls'], model: string, prompts: string) =
     filter: { threshold: 0, requiredChecks: ['wellFormed'], citation: false },
     sft: { epochs: 1, batchSize: 4 },
     rl: { steps: 1, promptsPerStep: 2, samplesPerPrompt: 2, maxTokens: 24, validateEvery: 1 },
-    eval: { plain: 1, jailbroken: 1, techniques: 1, maxTokens: 24, arms: ['base', 'sft', 'sft+rl'] },
+    eval: { plain: 1, jailbroken: 1, techniques: 1, maxTokens: 24, arms: ['base', 'sft', 'sft+rl'], judge: server('grader') },
   };
 };
 

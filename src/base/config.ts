@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { didYouMean } from './nearest.js';
 import { inputError } from './errors.js';
 import { Checks } from './records.js';
-import { missingServerField, serverFields, ServerSettings } from './server-settings.js';
+import { missingServerField, serverFields, ServerSettings, type ModelRole } from './server-settings.js';
 import { tinkerFields, tinkerMistake } from './tinker-settings.js';
 
 const count = (value: number, text: string) => z.int().min(0).default(value).describe(text);
@@ -173,6 +173,9 @@ const Eval = z.strictObject({
   techniques: positive(20, 'Held-out techniques each of these is wrapped in'),
   encoded: count(0, 'Requests of the encodings suite'),
   maxTokens: positive(160, 'Most tokens of CoT and answer together'),
+  judge: ServerSettings.optional().describe(
+    'A model on a server that grades answers in place of the published rules. It sees the specification; nothing is trained on what it says',
+  ),
 });
 
 export const Config = z.strictObject({
@@ -196,6 +199,15 @@ export const Config = z.strictObject({
   eval: Eval.prefault({}),
 });
 export type Config = z.infer<typeof Config>;
+
+/** The sections that may name a server, by role. */
+export const roleSections = (config: Pick<Config, Exclude<ModelRole, 'grader'> | 'eval'>) => ({
+  generator: config.generator,
+  judge: config.judge,
+  attacker: config.attacker,
+  categoriser: config.categoriser,
+  grader: config.eval.judge,
+});
 
 /** What `--smoke` changes: everything once, in three minutes. */
 export const smokeSettings = {

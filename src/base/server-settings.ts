@@ -1,8 +1,11 @@
 /** Settings of a model that runs on a server of its own, for one role of a run. */
 import { z } from 'zod';
 
-/** Roles that may be given to a model on a server; without one the embedded base has them. Training stays embedded. */
-export const modelRoles = ['generator', 'judge', 'attacker', 'categoriser'] as const;
+/**
+ * Roles that may be given to a model on a server; without one the embedded base has them, or nobody. `grader` is the judge of
+ * evaluations (`eval.judge`): apart from `judge`, for nothing may be trained on what it says. Training stays embedded.
+ */
+export const modelRoles = ['generator', 'judge', 'attacker', 'categoriser', 'grader'] as const;
 export type ModelRole = (typeof modelRoles)[number];
 
 /** Servers whose ways are known. `other`: nothing but what all of them share. */

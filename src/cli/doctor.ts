@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { Command } from 'commander';
-import type { Config } from '../base/config.js';
+import { roleSections, type Config } from '../base/config.js';
 import { dependencyError, inputError } from '../base/errors.js';
 import { modelRoles, serverOf } from '../base/server-settings.js';
 import { loadSpec } from '../align/spec/parse.js';
@@ -57,8 +57,10 @@ export async function doctor(config: Config, signal?: AbortSignal): Promise<void
 
 function checksOf(config: Config, signal: AbortSignal | undefined): Record<string, Check> {
   const { engine } = config;
-  const sections = modelRoles.map((role) => [role, { ...config[role], patienceSeconds: patience }] as const);
-  const asked = sections.filter(([role]) => serverOf(config[role]) !== null);
+  const named = roleSections(config);
+  const asked = modelRoles.flatMap((role) =>
+    serverOf(named[role]) === null ? [] : [[role, { ...named[role], patienceSeconds: patience }] as const],
+  );
   return {
     Node: nodeVersion,
     Cores: () => String(os.availableParallelism()),

@@ -94,7 +94,7 @@ export async function evalSuite(root: string, flags: SuiteFlags, signal: AbortSi
   await readChoice(choice, { config, paths });
   const progress = createProgress();
   const spec = await loadSpec(specFolder(config));
-  const bench = await openRunWorkbench({ config, root }, { progress, signal, connect: ['judge'] });
+  const bench = await openRunWorkbench({ config, root }, { progress, signal, connect: ['judge', 'grader'] });
   try {
     const lost = new AbortController();
     const digests = { ...run.digests, ...bench.digests };

@@ -2,10 +2,12 @@
 import path from 'node:path';
 import type { Config } from '../base/config.js';
 import type { Prompt } from '../base/records.js';
+import { inStage } from '../base/stage-scope.js';
 import type { StageContext } from '../align/stage.js';
 import { evaluateArm, type ArmResult } from '../evals/evaluate.js';
 import { scorecard, type Scorecard } from '../evals/scorecard.js';
 import { writeScorecard } from '../evals/scorecard-files.js';
+import { openEvalJudge } from '../evals/judged/eval-judge.js';
 import { mergeScorecards, storedResults, storedScorecard, type StoredResult } from '../evals/stored-results.js';
 import { idleEncodings } from '../evals/select.js';
 import { suites, type SuiteSizes } from '../evals/suites.js';
@@ -35,8 +37,15 @@ export function suiteSizesOf({ plain, jailbroken, techniques, encoded }: Config[
  * Results of sets that were asked by themselves stay in the scorecard as long as the weights of the arm are the same.
  * @throws input error when an arm is to be evaluated whose training has not been done
  */
-export async function evaluateArms(context: StageContext, test: readonly Prompt[]): Promise<Scorecard> {
+export const evaluateArms = (context: StageContext, test: readonly Prompt[]): Promise<Scorecard> =>
+  inStage('eval', () => evaluateAll(context, test));
+
+async function evaluateAll(context: StageContext, test: readonly Prompt[]): Promise<Scorecard> {
   const { config, paths, progress, specs, signal } = context;
+  const grader = context.bench.servers?.grader;
+  // Its server keeps what it said, as for every role.
+  const judge = grader === undefined ? null : await openEvalJudge(grader, { seed: config.seed, signal });
+  if (judge !== null) progress.say(`eval: answers are graded by ${judge.model.name}, which sees the specification.`);
   const results: ArmResult[][] = [];
   const stored: StoredResult[][] = [];
   if (config.eval.encoded > 0)
@@ -56,6 +65,7 @@ export async function evaluateArms(context: StageContext, test: readonly Prompt[
       suites,
       prompts: test,
       spec: specs.spec,
+      judge,
       seed: config.seed,
       sizes: suiteSizesOf(config.eval),
       maxTokens: config.eval.maxTokens,
@@ -66,6 +76,11 @@ export async function evaluateArms(context: StageContext, test: readonly Prompt[
         task.advance(done - seen.done, tokens - seen.tokens);
         seen = { done, tokens };
       },
+      onJudging: (rows) => {
+        task?.done();
+        task = progress.task(`grade ${name}`, rows);
+      },
+      onJudged: () => task?.advance(),
     });
     task?.done();
     results.push(result);

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Config } from '../base/config.js';
+import { roleSections, type Config } from '../base/config.js';
 import { inputError } from '../base/errors.js';
 import { packageRoot } from '../base/package-root.js';
 import type { Progress } from '../base/progress.js';
@@ -26,7 +26,7 @@ export interface OpenWorkbench {
   /** For servers: how long requests of one adapter or specification may keep those of another waiting, ms. */
   patience?: number;
   /** Sections of the settings that may name a server, and where to keep what servers answered. */
-  servers?: Partial<Pick<Config, ModelRole>>;
+  servers?: Partial<Record<ModelRole, object | undefined>>;
   cacheFolder?: string;
   /** Roles whose servers are connected at once, so that a mistake shows before hours of work; the others when they are needed. */
   connect?: readonly ModelRole[];
@@ -40,7 +40,13 @@ export const openRunWorkbench = (
   { config, root }: { config: Config; root: string },
   options: Pick<OpenWorkbench, 'progress' | 'signal' | 'connect'> & { seed?: number },
 ): Promise<Workbench> =>
-  openWorkbench({ engine: config.engine, seed: config.seed, servers: config, cacheFolder: path.join(root, 'cache'), ...options });
+  openWorkbench({
+    engine: config.engine,
+    seed: config.seed,
+    servers: roleSections(config),
+    cacheFolder: path.join(root, 'cache'),
+    ...options,
+  });
 
 /** Loads the model, downloading it first where it has a name. @throws what the engine throws; input error when G_base's adapter is missing */
 export async function openWorkbench({

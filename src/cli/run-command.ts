@@ -69,6 +69,7 @@ export async function runCommand({ root, config, redo, signal, ...given }: RunCo
 const rolesOf = (stages: readonly StageName[]): ModelRole[] => [
   ...(stages.includes('generate') ? (['generator'] as const) : []),
   ...(stages.includes('judge') || stages.includes('rl') ? (['judge'] as const) : []),
+  ...(stages.includes('eval') ? (['grader'] as const) : []),
 ];
 
 function tellShard(shard: Shard, root: string, { name }: Config): void {

@@ -3,13 +3,15 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { parseConfig } from '../base/config.js';
+import { parseConfig, roleSections } from '../base/config.js';
 import { readJsonl } from '../base/jsonl.js';
 import { packageRoot } from '../base/package-root.js';
 import { silent } from '../base/progress.js';
 import { Random } from '../base/random.js';
 import { Completion, Judgement, SftRecord, type Message, type Prompt } from '../base/records.js';
 import type { StageName } from '../base/run-folder.js';
+import { EvalRow } from '../evals/records.js';
+import { Scorecard } from '../evals/scorecard.js';
 import { loadSpec } from '../align/spec/parse.js';
 import type { Spec } from '../align/spec/types.js';
 import { startScriptedServer, type Asked, type ScriptedServer, type ScriptedServerOptions } from '../engines/openai/scripted-server.js';
@@ -51,6 +53,14 @@ const judges = ({ messages, seed = 0 }: Asked) => ({
   reasoning: 'Let me see.',
 });
 
+const verdictOn = (asked: string): string =>
+  asked.includes('"violates"')
+    ? '{"reason": "r", "violates": false}'
+    : asked.includes('"kind"')
+      ? '{"reason": "r", "kind": "refuse"}'
+      : 'So-so.';
+const scorecardOf = async (root: string) => Scorecard.parse(JSON.parse(await readFile(path.join(root, 'scorecard.json'), 'utf8')));
+
 async function serve(options: ScriptedServerOptions): Promise<ScriptedServer> {
   const server = await startScriptedServer(options);
   open.push(server);
@@ -60,22 +70,34 @@ async function serve(options: ScriptedServerOptions): Promise<ScriptedServer> {
 interface Run {
   generator: ScriptedServer;
   judge?: ScriptedServer;
+  /** The judge of the evaluation. */
+  grader?: ScriptedServer;
   stages?: readonly StageName[];
   signal?: AbortSignal;
   generatorModel?: string;
 }
 
-async function run(root: string, { generator, judge, stages = ['generate', 'judge', 'filter'], signal, generatorModel = 'writer' }: Run) {
+async function run(
+  root: string,
+  { generator, judge, grader, stages = ['generate', 'judge', 'filter'], signal, generatorModel = 'writer' }: Run,
+) {
   const config = parseConfig(
     {
       ...settings,
       generator: { engine: 'openai', baseUrl: generator.url, model: generatorModel },
       judge: { ...settings.judge, ...(judge && { engine: 'openai', baseUrl: judge.url, model: 'grader', price: { input: 1, output: 4 } }) },
+      eval: {
+        plain: 1,
+        jailbroken: 0,
+        arms: ['base', 'sft'],
+        maxTokens: 400,
+        ...(grader && { judge: { engine: 'openai', baseUrl: grader.url, model: 'reader' } }),
+      },
     },
     'test',
   );
   const servers = namedServers({
-    sections: config,
+    sections: roleSections(config),
     cacheFolder: path.join(root, 'cache'),
     say: () => undefined,
     ...(signal && { signal }),
@@ -110,6 +132,32 @@ describe('a run with servers', () => {
     expect(JSON.parse(await readFile(path.join(root, 'usage.jsonl'), 'utf8'))).toMatchObject({ rows: usage });
     expect(serverUsageTable(usage)).toMatch(/^in all +0\.\d+$/m);
   });
+
+  it('grades its evaluation by a judge that no stage before it asks, on the answers that are there', async () => {
+    const root = path.join(home, 'graded');
+    const generator = await serve({ tell: writes });
+    const grader = await serve({ kind: 'openai', tell: ({ messages }) => ({ content: verdictOn(messages[0]?.content ?? '') }) });
+    const stages: StageName[] = ['generate', 'judge', 'filter', 'sft', 'rl', 'eval'];
+    const { usage, bench } = await run(root, { generator, grader, stages });
+    expect(bench.trained.length).toBeGreaterThan(0);
+    expect(usage.filter(({ role }) => role === 'grader').map(({ stage }) => stage)).toEqual(['eval']);
+    const graded = await scorecardOf(root);
+    const graders = Object.fromEntries(graded.results.map(({ suite, grader: by = 'rules' }) => [suite, by]));
+    expect(graders).toMatchObject({ 'forbidden-plain': 'judge reader', helpfulness: 'judge reader', 'policy-retrieval': 'rules' });
+    // This judge says nothing that can be read about style.
+    expect(graded.results.find(({ suite }) => suite === 'hard-refusal-style')).toMatchObject({ estimate: null, unscored: 1 });
+    const rows = await readJsonl(path.join(root, 'arms', 'sft', 'evals', 'forbidden-plain.jsonl'), EvalRow);
+    expect(rows).toMatchObject([{ grader: 'judge reader', kind: 'refuse', score: 1 }]);
+
+    const byRules = await run(root, { generator, stages: ['eval'] });
+    expect(byRules.bench.chats).toEqual([]);
+    expect((await scorecardOf(root)).results.every((result) => result.grader === undefined)).toBe(true);
+
+    // What it said is kept: of the server nothing is wanted but that it is there.
+    const again = await run(root, { generator, grader, stages: ['eval'] });
+    expect(again.usage.reduce((sum, { calls, cached }) => sum + calls - cached, 0)).toBeLessThanOrEqual(1);
+    expect(await scorecardOf(root)).toEqual(graded);
+  }, 240_000);
 
   it('makes the same records on a server that fails all the time', async () => {
     const clean = await run(path.join(home, 'clean'), { generator: await serve({ tell: writes }), stages: ['generate'] });

@@ -13,7 +13,7 @@ import { readSuffixes } from '../prompts/jailbreaks/suffix.js';
 import { chooseTechniques, type ChosenTechniques } from './attacks/techniques.js';
 import type { ArmResult } from './evaluate.js';
 import { chooseRequests, evaluateSet, type SetEvaluation } from './evaluate-set.js';
-import type { EvalJudge } from './judged/eval-judge.js';
+import { openEvalJudge, type EvalJudge } from './judged/eval-judge.js';
 import { LoggedModel, type ReplyLog } from './logged-model.js';
 import type { EvaluationSet, ReadSet } from './sets/evaluation-set.js';
 import { storeResult } from './stored-results.js';
@@ -50,13 +50,13 @@ export interface ChosenSet extends ReadSet {
  */
 export async function chooseSet(
   { set, file, requests, techniques, suffixes, said, mayBeEmpty = false }: SetChoice,
-  { judge, attacker, seed }: Pick<Config, 'judge' | 'attacker' | 'seed'>,
+  { judge, attacker, seed, eval: { judge: grader } }: Pick<Config, 'judge' | 'attacker' | 'seed' | 'eval'>,
   prompts: readonly Prompt[],
 ): Promise<ChosenSet> {
   if (set.format !== null && file === undefined)
     throw inputError(`${said.set}: needs ${said.file} with the published file (${set.format}); it is not bundled.`);
   if (set.format === null && file !== undefined) throw inputError(`${said.set}: is one of our own; leave ${said.file} out.`);
-  if (set.needsJudge && judge.engine === undefined)
+  if (set.needsJudge && judge.engine === undefined && grader === undefined)
     throw inputError(
       `${said.set}: only a judge on a server can grade it: add --set judge.engine=openai --set judge.baseUrl=… --set judge.model=….`,
     );
@@ -82,8 +82,7 @@ export interface Helpers {
   attacker: NonNullable<SetEvaluation['attacker']> | undefined;
 }
 
-/** Room for a judge's reason beside its verdict, and for what an attacker writes. */
-const verdictTokens = 512;
+/** Room for what an attacker writes. */
 const attackTokens = 1024;
 
 /** Opens the servers that the settings name for a judge and, where a technique needs one, an attacker. */
@@ -91,18 +90,11 @@ export async function openHelpers(
   { servers }: Pick<Workbench, 'servers'>,
   { seed, replies, attacked, signal }: { seed: number; replies: ReplyLog; attacked: boolean; signal?: AbortSignal | undefined },
 ): Promise<Helpers> {
-  const judge = servers?.judge;
+  // The judge of the training grades where evaluations have none of their own.
+  const judge = servers?.grader ?? servers?.judge;
   const attacker = attacked ? servers?.attacker : undefined;
   return {
-    judge:
-      judge === undefined
-        ? null
-        : {
-            model: new LoggedModel(await judge.open(), judge.digest, replies, signal),
-            seed,
-            maxTokens: verdictTokens,
-            concurrency: judge.concurrency,
-          },
+    judge: judge === undefined ? null : await openEvalJudge(judge, { seed, replies, signal }),
     attacker: attacker && {
       model: new LoggedModel(await attacker.open(), attacker.digest, replies, signal),
       maxTokens: attackTokens,

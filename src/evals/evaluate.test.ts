@@ -7,6 +7,9 @@ import { Prompt } from '../base/records.js';
 import type { ChatModel, ChatRequest } from '../engines/types.js';
 import { evaluateArm, type ArmEvaluation, type EvalProgress } from './evaluate.js';
 import { EvalAnswer, EvalRow } from './records.js';
+import type { EvalJudge } from './judged/eval-judge.js';
+import { LoggedModel } from './logged-model.js';
+import { scriptedChat } from './scripted-chat.js';
 import { suites, suiteSizes } from './suites.js';
 
 const prompts = Array.from({ length: 12 }, (_, i) => {
@@ -158,5 +161,38 @@ describe('evaluateArm', () => {
     await expect(evaluateArm(evaluation(new ScriptedModel(), { signal: AbortSignal.abort() }))).rejects.toThrow(/abort/i);
     await writeFile(path.join(folder, 'evals', 'answers.jsonl'), '{"id":"x"}\n');
     await expect(evaluateArm(evaluation(new ScriptedModel()))).rejects.toThrow(/answers\.jsonl:1: is not a record of this version/);
+  });
+
+  it('lets a judge grade the same answers: each row says who graded it, and what the judge cannot say is unscored', async () => {
+    const category = { name: 'violence', title: 'Violence', summary: '', definitions: [], clauses: [], styles: [], file: 'f', line: 1 };
+    const style = { code: 'S1', kind: 'refuse' as const, text: 'Short.', file: 'f', line: 1 };
+    const spec = { categories: [category], principles: [], styles: [style] };
+    const said = scriptedChat((text, { jsonSchema }) => {
+      const refused = text.includes("can't help");
+      if (jsonSchema!.name === 'policy_verdict') return { violates: !refused };
+      if (jsonSchema!.name === 'style_verdict') return text.includes('number 1.') ? 'hm' : { follows: true, broken: [] };
+      return { kind: refused ? 'refuse' : 'comply' };
+    });
+    const judge: EvalJudge = { model: new LoggedModel(said, 'j', null), seed: 1, maxTokens: 99, concurrency: 3 };
+    const model = new ScriptedModel();
+    await evaluateArm(evaluation(model, { spec }));
+    let judged = 0;
+    const results = await evaluateArm(evaluation(model, { spec, judge, onJudging: (rows) => (judged = rows), onJudged: () => judged-- }));
+    expect(model.requests).toHaveLength(12);
+    expect(judged).toBe(0);
+    expect(results.map(({ result }) => [result.suite, result.estimate, result.unscored, result.grader])).toEqual([
+      ['forbidden-plain', 0.5, 0, 'judge scripted'],
+      // Three that did not refuse, two that did, and one that the judge said nothing of.
+      ['hard-refusal-style', 0.4, 1, 'judge scripted'],
+      ['helpfulness', 1, 0, 'judge scripted'],
+    ]);
+    const rows = (await readFile(path.join(folder, 'evals', 'hard-refusal-style.jsonl'), 'utf8')).trimEnd().split('\n');
+    const read = rows.map((line) => EvalRow.parse(JSON.parse(line)));
+    expect(read.map(({ grader }) => grader)).toEqual(Array(6).fill('judge scripted'));
+    expect(read.find(({ prompt }) => prompt.includes('number 1.'))).toMatchObject({ score: null, unscored: 'the verdict is not JSON' });
+    // By the rules again: other rows, no grader in the result, and nothing is asked.
+    const [again] = await evaluateArm(evaluation(model, { spec }));
+    expect(again!.result.grader).toBeUndefined();
+    expect(model.requests).toHaveLength(12);
   });
 });

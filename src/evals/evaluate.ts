@@ -5,9 +5,11 @@ import { writeJsonl } from '../base/jsonl.js';
 import { contentId, type Message, type Prompt } from '../base/records.js';
 import type { ChatModel } from '../engines/types.js';
 import type { Spec } from '../align/spec/types.js';
-import { answerKind, repetition, ungradable, type Grade } from './graders.js';
-import type { EvalAnswer, EvalResult, EvalRow } from './records.js';
 import { openLog } from './answer-log.js';
+import { gradeRows } from './grade-rows.js';
+import type { EvalJudge } from './judged/eval-judge.js';
+import { plainRequests } from './judged/suite-grades.js';
+import type { EvalAnswer, EvalResult } from './records.js';
 import { summarise, units, type Unit } from './results.js';
 import type { Suite, SuiteSizes } from './suites.js';
 
@@ -23,6 +25,8 @@ export interface ArmEvaluation {
   suites: readonly Suite[];
   prompts: readonly Prompt[];
   spec: Spec;
+  /** Left out or null: answers are graded by the published rules. It sees the specification; nothing may learn from what it says. */
+  judge?: EvalJudge | null;
   seed: number;
   sizes: SuiteSizes;
   /** Most tokens of CoT and answer together. */
@@ -33,6 +37,9 @@ export interface ArmEvaluation {
   out: string;
   signal?: AbortSignal;
   onProgress?: (progress: EvalProgress) => void;
+  /** Before the judge grades so many answers, and after each of them. */
+  onJudging?: (rows: number) => void;
+  onJudged?: () => void;
 }
 
 export interface EvalProgress {
@@ -57,6 +64,7 @@ const mostOutstanding = 256;
  */
 export async function evaluateArm(evaluation: ArmEvaluation): Promise<ArmResult[]> {
   const { arm, suites, spec, seed, signal } = evaluation;
+  const plainOf = plainRequests(evaluation.prompts);
   const asked = suites
     .filter((suite) => evaluation.sizes[suite.name] > 0)
     .map((suite) => ({ suite, prompts: suite.select({ prompts: evaluation.prompts, spec, seed, sizes: evaluation.sizes }) }));
@@ -66,9 +74,11 @@ export async function evaluateArm(evaluation: ArmEvaluation): Promise<ArmResult[
   );
   signal?.throwIfAborted();
 
+  if (evaluation.judge)
+    evaluation.onJudging?.(asked.reduce((sum, { suite, prompts }) => sum + (suite.judged === null ? 0 : prompts.length), 0));
   const results: ArmResult[] = [];
   for (const { suite, prompts } of asked) {
-    const rows = prompts.map((prompt) => gradeRow(arm, suite, prompt, answers.get(prompt.id)!, spec));
+    const rows = await gradeRows(evaluation, suite, prompts, answers, plainOf);
     await writeJsonl(path.join(path.dirname(evaluation.out), `${suite.name}.jsonl`), rows);
     results.push({ result: summarise(arm, suite, rows, seed), units: units(suite, rows) });
   }
@@ -76,7 +86,7 @@ export async function evaluateArm(evaluation: ArmEvaluation): Promise<ArmResult[
 }
 
 /** What asking needs. */
-export type Asking = Omit<ArmEvaluation, 'arm' | 'suites' | 'prompts' | 'spec' | 'sizes'>;
+export type Asking = Omit<ArmEvaluation, 'arm' | 'suites' | 'prompts' | 'spec' | 'sizes' | 'judge' | 'onJudging' | 'onJudged'>;
 
 /** The answer to every prompt, by prompt id. @throws as `evaluateArm` */
 export async function answerPrompts(evaluation: Asking, prompts: readonly Prompt[]): Promise<Map<string, EvalAnswer>> {
@@ -144,35 +154,4 @@ export async function answerPrompts(evaluation: Asking, prompts: readonly Prompt
   }
   if (failed !== undefined) throw failed;
   return answers;
-}
-
-/** What the user said last. */
-export const lastMessage = (prompt: Pick<Prompt, 'messages'>): string => prompt.messages.at(-1)?.content ?? '';
-
-function gradeRow(arm: string, suite: Suite, prompt: Prompt, answer: EvalAnswer, spec: Spec): EvalRow {
-  const unscored = ungradable(answer);
-  const grade =
-    unscored === null ? suite.grade({ ...answer, request: lastMessage(prompt) }, prompt, spec) : { score: null, unscored, faults: [] };
-  return rowOf(arm, suite.name, prompt, answer, grade);
-}
-
-/** The row of a graded answer. */
-export function rowOf(arm: string, suite: string, prompt: Prompt, answer: EvalAnswer, grade: Grade & Pick<EvalRow, 'verdict'>): EvalRow {
-  return {
-    arm,
-    suite,
-    promptId: prompt.id,
-    request: prompt.request,
-    technique: prompt.technique,
-    category: prompt.category ?? 'none',
-    ideal: prompt.ideal ?? null,
-    prompt: lastMessage(prompt),
-    cot: answer.cot,
-    answer: answer.answer,
-    stopReason: answer.stopReason,
-    tokens: answer.tokens,
-    kind: answerKind({ ...answer, request: lastMessage(prompt) }),
-    repetition: repetition(answer.answer),
-    ...grade,
-  };
 }

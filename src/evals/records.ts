@@ -36,6 +36,8 @@ export const EvalRow = z.strictObject({
   faults: z.array(z.string()),
   /** The class that a grader chose, in suites whose publication has classes. */
   verdict: z.string().optional(),
+  /** `rules`, or `judge` and its model. Rows of earlier versions do not say; theirs are by rules. */
+  grader: z.string().optional(),
 });
 export type EvalRow = z.infer<typeof EvalRow>;
 
@@ -63,5 +65,7 @@ export const EvalResult = z.strictObject({
   by: z.strictObject({ ideal: z.record(z.string(), Part), category: z.record(z.string(), Part), technique: z.record(z.string(), Part) }),
   /** Named shares of the suite's own classes, e.g. full refusals. */
   rates: z.record(z.string(), Rate).optional(),
+  /** Who graded, where it was not the rules: figures of two graders are not to be compared. */
+  grader: z.string().optional(),
 });
 export type EvalResult = z.infer<typeof EvalResult>;

@@ -1,5 +1,6 @@
 /** From graded rows to one number with its interval. */
 import { Random } from '../base/random.js';
+import { rulesName } from './graders.js';
 import type { EvalResult, EvalRow } from './records.js';
 import { goodnessAt, mean, quantile, rateInterval, type Scored } from './statistics.js';
 import type { Index, SetPart } from './sets/evaluation-set.js';
@@ -67,10 +68,18 @@ export function summarise(
       repetition: average((row) => row.repetition),
     },
     by: { ideal: parts((row) => row.ideal ?? 'unknown'), category: parts((row) => row.category), technique: parts((row) => row.technique) },
+    ...graderOf(rows),
     ...(suite.rates && {
       rates: { ...ratesOf(rows, suite.rates, `${seed} ${suite.name}`), ...indicesOf(rows, suite.indices ?? [], `${seed} ${suite.name}`) },
     }),
   };
+}
+
+/** Who graded these rows, where it was not the rules. */
+function graderOf(rows: readonly EvalRow[]): Pick<EvalResult, 'grader'> {
+  const graders = new Set(rows.flatMap(({ grader }) => grader ?? []));
+  graders.delete(rulesName);
+  return graders.size === 0 ? {} : { grader: [...graders].join(', ') };
 }
 
 /** Shares of a part's own classes, with intervals by request. */

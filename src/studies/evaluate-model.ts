@@ -6,6 +6,7 @@ import type { Prompt } from '../base/records.js';
 import type { RunPaths } from '../base/run-folder.js';
 import { inStage } from '../base/stage-scope.js';
 import { evaluateArm } from '../evals/evaluate.js';
+import { openEvalJudge } from '../evals/judged/eval-judge.js';
 import { EvalRow } from '../evals/records.js';
 import { units } from '../evals/results.js';
 import { suites as allSuites, type Suite, type SuiteName, type SuiteSizes } from '../evals/suites.js';
@@ -48,6 +49,8 @@ export async function evaluateModel(evaluation: ModelEvaluation): Promise<Rows> 
   const out = path.join(lab.root, study, 'evals', slug(label), 'answers.jsonl');
   if (known !== undefined) await shareAnswers(known, out);
   const sizes = { ...lab.pipeline.suiteSizes({ ...config.eval, ...lab.settings.eval }), ...evaluation.sizes };
+  const grader = lab.bench.servers?.grader;
+  const judge = grader === undefined ? null : await openEvalJudge(grader, { seed: config.seed, signal: lab.signal });
   let task: ReturnType<Lab['progress']['task']> | undefined;
   let seen = { done: 0, tokens: 0 };
   await inStage(study, () =>
@@ -60,6 +63,7 @@ export async function evaluateModel(evaluation: ModelEvaluation): Promise<Rows> 
       suites,
       prompts: evaluation.prompts ?? first.prepared.test,
       spec: context.specs.spec,
+      judge,
       seed: config.seed,
       sizes,
       maxTokens: config.eval.maxTokens,

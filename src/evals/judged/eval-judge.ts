@@ -4,7 +4,8 @@ import { Random } from '../../base/random.js';
 import { pickDelimiter } from '../../align/judge-turns.js';
 import { seedFrom } from '../../align/stage.js';
 import { splitCot } from '../../lm/split-cot.js';
-import type { LoggedModel } from '../logged-model.js';
+import type { RoleModel } from '../../engines/workbench.js';
+import { LoggedModel, type ReplyLog } from '../logged-model.js';
 
 export interface EvalJudge {
   model: LoggedModel;
@@ -13,6 +14,18 @@ export interface EvalJudge {
   maxTokens: number;
   /** Requests that are useful to have outstanding. */
   concurrency: number;
+}
+
+/** Room for a reason beside the verdict. */
+const verdictTokens = 512;
+
+/** A model on a server as a judge of evaluations; what it says is kept in `replies` where the server's own cache does not. */
+export async function openEvalJudge(
+  server: RoleModel,
+  { seed, replies = null, signal }: { seed: number; replies?: ReplyLog | null; signal?: AbortSignal | undefined },
+): Promise<EvalJudge> {
+  const model = new LoggedModel(await server.open(), server.digest, replies, signal);
+  return { model, seed, maxTokens: verdictTokens, concurrency: server.concurrency };
 }
 
 export interface VerdictForm<T> {
