@@ -4,11 +4,11 @@ import { packageRoot } from '../base/package-root.js';
 import { parseConfig } from '../base/config.js';
 import { Random } from '../base/random.js';
 import { Prompt, type ResponseKind } from '../base/records.js';
-import { readLabelled, type LabelledOutput } from '../evals/grader-agreement.js';
+import { labelledOutputsFile, readLabelled, type LabelledOutput } from '../evals/grader-agreement.js';
 import { loadPrompts } from '../prompts/load.js';
 import { techniqueNamed, wrapPrompt } from '../prompts/jailbreaks/wrap.js';
 import { parseStudySettings } from './config.js';
-import { joinLabels, labelledOutputsFile } from './hand-labels.js';
+import { joinLabels } from './hand-labels.js';
 import { judgeItems, type JudgeItem } from './judge-items.js';
 import type { Lab } from './study.js';
 

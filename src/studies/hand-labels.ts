@@ -1,15 +1,11 @@
 /** The outputs labelled by hand (data/labelled-outputs.jsonl) as answers that a judge can be calibrated on. */
-import path from 'node:path';
 import type { Config } from '../base/config.js';
 import { contentId, type Prompt } from '../base/records.js';
-import { packageRoot } from '../base/package-root.js';
 import { answerKind } from '../evals/graders.js';
 import type { LabelledOutput } from '../evals/grader-agreement.js';
 import { splitCot } from '../lm/split-cot.js';
 import { techniques } from '../prompts/jailbreaks/wrap.js';
 import type { JudgeItem } from './judge-items.js';
-
-export const labelledOutputsFile = path.join(packageRoot, 'data', 'labelled-outputs.jsonl');
 
 /** What a label says of an answer holds for the prompts it was given on, and for the specification that gave these their ideal kinds. */
 export const handLabelsHold = (config: Pick<Config, 'spec' | 'prompts'>): boolean =>

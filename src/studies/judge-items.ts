@@ -5,11 +5,11 @@ import { readJsonl } from '../base/jsonl.js';
 import { contentId, lastRequest, Message } from '../base/records.js';
 import { answerMatches } from '../align/check.js';
 import type { ChatModel } from '../engines/types.js';
-import { readLabelled } from '../evals/grader-agreement.js';
+import { labelledOutputsFile, readLabelled } from '../evals/grader-agreement.js';
 import { roundRobin } from '../prompts/sample-evenly.js';
 import { Override } from '../view/overrides.js';
 import { rowsOfRun } from './evaluate-model.js';
-import { handLabelsHold, joinLabels, labelledOutputsFile } from './hand-labels.js';
+import { handLabelsHold, joinLabels } from './hand-labels.js';
 import type { FirstRun, Lab } from './study.js';
 
 /** The judge of a study: its model keeps what it was asked. */
