@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { writeTextAtomically } from '../base/atomic-text.js';
 import type { Config } from '../base/config.js';
+import { DeliberateError } from '../base/errors.js';
 import { diskError } from '../base/disk-error.js';
 import { lockFolder } from '../base/folder-lock.js';
 import type { Progress } from '../base/progress.js';
@@ -12,6 +13,7 @@ import { RunPaths } from '../base/run-folder.js';
 import { inStage } from '../base/stage-scope.js';
 import { digestsFor } from '../engines/workbench.js';
 import type { Workbench } from '../engines/workbench.js';
+import { labelledOutputsFile } from '../evals/grader-agreement.js';
 import { specDigests } from '../align/trained-specification.js';
 import type { Spec } from '../align/spec/types.js';
 import { smallModels } from '../evals/published.js';
@@ -20,6 +22,7 @@ import { compute } from './compute.js';
 import type { StudySettings } from './config.js';
 import { faithfulness } from './faithfulness.js';
 import { mainArm } from './first-run.js';
+import { handLabelsHold } from './hand-labels.js';
 import { headline } from './headline.js';
 import { madeWith } from './made-with.js';
 import { judgeCalibration } from './judge-calibration.js';
@@ -62,7 +65,8 @@ export interface StudyOptions {
 
 /**
  * Goes on where it was stopped: runs by their own records, studies by their findings. study.json, study.csv and study.html are
- * written after each study, so that a long night shows what it has.
+ * written after each study, so that a long night shows what it has. A study that cannot be done is passed over, and its error thrown when
+ * the others are through.
  * @throws input error for settings or prompts that cannot be used, and when another process works in the folder
  */
 export async function runStudies(options: StudyOptions): Promise<StudyCard> {
@@ -73,24 +77,33 @@ export async function runStudies(options: StudyOptions): Promise<StudyCard> {
   const lock = await lockFolder(root, (error) => lost.abort(error));
   try {
     const lab = openLab({ ...options, signal });
+    const unable: DeliberateError[] = [];
     let card = await cardOf(options);
     for (const name of studyNames.filter((one) => only.includes(one))) {
       const study = studies[name];
-      const key = keyOf(study, options);
+      const key = await keyOf(study, options);
       if ((await kept(root, name))?.key === key) {
         progress.say(`${study.title}: found before, kept.`);
         continue;
       }
       progress.say(`\n${study.title} (${study.source})`);
       const started = performance.now();
-      const findings = await inStage(name, () => study.run(lab));
+      const findings = await inStage(name, () => study.run(lab)).catch((error: unknown) => {
+        // A study that has nothing to work with is no reason to withhold the others: a night is long.
+        if (signal.aborted || !(error instanceof DeliberateError) || error.kind !== 'input') throw error;
+        progress.say(`${study.title}: not done. ${error.message}`);
+        unable.push(error);
+        return null;
+      });
       signal.throwIfAborted();
+      if (findings === null) continue;
       const seconds = Math.round((performance.now() - started) / 1000);
       await keep(root, { name, title: study.title, source: study.source, key, seconds, findings });
       card = await cardOf(options);
       await write(root, card);
     }
     await write(root, card);
+    if (unable[0] !== undefined) throw unable[0];
     return card;
   } finally {
     await lock.release();
@@ -136,7 +149,8 @@ const sections: Record<StudyName, readonly (keyof StudySettings)[]> = {
   suites: ['eval', 'suites'],
 };
 
-function keyOf(study: Study, { config, settings, spec, prompts, bench }: StudyOptions): string {
+async function keyOf(study: Study, { config, settings, spec, prompts, bench }: StudyOptions): Promise<string> {
+  const labels = settings.judge.labels ?? (handLabelsHold(config) ? labelledOutputsFile : undefined);
   return contentId(
     'study',
     study.name,
@@ -144,6 +158,8 @@ function keyOf(study: Study, { config, settings, spec, prompts, bench }: StudyOp
     { ...config, name: null, seed: null },
     study.name === 'headline' ? settings.seeds : settings.seeds[0],
     sections[study.name].map((section) => settings[section]),
+    // What the labels say, not only where they lie. A file that is not there is refused by the study itself.
+    ...(study.name === 'judge' && labels !== undefined ? [await readFile(labels, 'utf8').catch(() => null)] : []),
     specDigests(spec),
     contentId(prompts),
     bench.digests,
@@ -178,7 +194,7 @@ async function cardOf(options: StudyOptions): Promise<StudyCard> {
   const results: StudyResult[] = [];
   for (const name of studyNames) {
     const result = await kept(root, name);
-    if (result !== null && result.key === keyOf(studies[name], options)) results.push(result);
+    if (result !== null && result.key === (await keyOf(studies[name], options))) results.push(result);
   }
   const found: Partial<Record<StudyName, Findings>> = Object.fromEntries(results.map(({ name, findings }) => [name, findings]));
   const arm = mainArm({ config });
