@@ -119,7 +119,7 @@ describe('BBQ', () => {
     const { items, noted } = await read('bbq', `${text.join('\n')}\n`, 'Age.jsonl');
     // The fourth is no row of that file, so its groups tell.
     expect(items.map(({ reference }) => reference['stereotyped'])).toEqual(['b', 'a', undefined, 'a']);
-    expect(Object.values(noted!).sort()).toEqual([1, 1]);
+    expect(Object.values(noted!)).toEqual([1, 1]);
     expect(Object.keys(noted!).join()).toMatch(/another person in additional_metadata\.csv/);
   });
   it('computes the bias scores as the authors do, with intervals', () => {
