@@ -5,7 +5,7 @@
 import { internalError } from '../src/base/errors.js';
 import { openCheckpoint } from '../src/lm/checkpoint.js';
 import { Decoder } from '../src/lm/decoder.js';
-import { allTargets } from '../src/lm/llama.js';
+import { allTargets } from '../src/base/lora-targets.js';
 import { freshLora, type LoraParameters } from '../src/lm/lora.js';
 import { fixedBytes, readModelParts } from '../src/lm/model-parts.js';
 import { Sampler } from '../src/lm/sampler.js';

@@ -10,7 +10,7 @@ import { DeliberateError } from '../src/base/errors.js';
 import { Random } from '../src/base/random.js';
 import { createRenderer } from '../src/lm/chat-template.js';
 import { openCheckpoint } from '../src/lm/checkpoint.js';
-import { allTargets } from '../src/lm/llama.js';
+import { allTargets } from '../src/base/lora-targets.js';
 import { readModelParts } from '../src/lm/model-parts.js';
 import { readAdapter } from '../src/lm/peft.js';
 import { createTokenizer } from '../src/lm/tokenizer.js';

@@ -8,7 +8,7 @@ import { packageRoot } from '../../src/base/package-root.js';
 import type { Message } from '../../src/base/records.js';
 import { createRenderer } from '../../src/lm/chat-template.js';
 import { openCheckpoint } from '../../src/lm/checkpoint.js';
-import { allTargets } from '../../src/lm/llama.js';
+import { allTargets } from '../../src/base/lora-targets.js';
 import { freshLora } from '../../src/lm/lora.js';
 import { defaultModel, resolveModel } from '../../src/lm/models.js';
 import { writeAdapter } from '../../src/lm/peft.js';

@@ -5,6 +5,7 @@ import type { Config } from '../base/config.js';
 import { trainStep } from '../engines/train-step.js';
 import type { Trainer } from '../engines/types.js';
 import { inputError } from '../base/errors.js';
+import { chosenTargets } from '../base/lora-targets.js';
 import { answerOnlyDatum, perToken, reasoningDatum, type SftDatum } from './sft-data.js';
 import type { StageContext } from './stage.js';
 import { noteSpecification } from './trained-specification.js';
@@ -12,9 +13,10 @@ import { knownNorm, TrainingFolder } from './training-folder.js';
 
 export type SftArm = 'sft' | 'answer-only';
 
-/** Hash of all that the arm's weights depend on. */
-export const sftKey = ({ bench, config }: Pick<StageContext, 'bench' | 'config'>, arm: SftArm, records: readonly SftRecord[]): string =>
-  contentId(
+/** Hash of all that the arm's weights depend on. RL's key follows from it. */
+export const sftKey = ({ bench, config }: Pick<StageContext, 'bench' | 'config'>, arm: SftArm, records: readonly SftRecord[]): string => {
+  const targets = chosenTargets(config.engine.targets);
+  return contentId(
     'sft',
     arm,
     records.map(({ id }) => id),
@@ -22,7 +24,9 @@ export const sftKey = ({ bench, config }: Pick<StageContext, 'bench' | 'config'>
     config.seed,
     bench.digests,
     [config.engine.rank, config.engine.alpha],
+    ...(targets === null ? [] : [{ targets }]),
   );
+};
 
 /**
  * Trains an arm from G_base and saves its adapter. A finished training is not done again; a broken-off one goes on from its

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { scriptedRenderer } from '../engines/scripted.js';
-import type { Prompt, SftRecord } from '../base/records.js';
+import { createScriptedWorkbench, scriptedRenderer } from '../engines/scripted.js';
+import { parseConfig } from '../base/config.js';
+import { allTargets } from '../base/lora-targets.js';
+import { contentId, type Prompt, type SftRecord } from '../base/records.js';
 import type { Datum } from '../engines/types.js';
 import { klPerRollout, rolloutBatch, samplerGap, withKlPenalty } from './rl-data.js';
 import { advantages, type Sampled } from './rollouts.js';
-import { learningRateAt, planBatches } from './sft.js';
+import { learningRateAt, planBatches, sftKey } from './sft.js';
 import { answerOnlyDatum, perToken, reasoningDatum } from './sft-data.js';
 
 const record: SftRecord = {
@@ -17,6 +19,24 @@ const record: SftRecord = {
 
 /** Text of the targets with this weight. */
 const textAt = ({ targets, weights }: Datum, weight: number) => scriptedRenderer.decode(targets.filter((_, t) => weights[t] === weight));
+
+describe('the key of an SFT', () => {
+  const bench = createScriptedWorkbench();
+  const keyOf = (engine: object) => sftKey({ bench, config: parseConfig({ engine }, 'test') }, 'sft', [record]);
+
+  it('is what it was before layers could be chosen, where all are trained', () => {
+    const { sft, seed } = parseConfig({}, 'test');
+    const before = contentId('sft', 'sft', ['r'], sft, seed, bench.digests, [16, 32]);
+    expect(keyOf({})).toBe(before);
+    expect(keyOf({ targets: [...allTargets].reverse() })).toBe(before);
+  });
+
+  it('differs with the layers, not with their order', () => {
+    expect(keyOf({ targets: ['q_proj', 'v_proj'] })).not.toBe(keyOf({}));
+    expect(keyOf({ targets: ['q_proj', 'v_proj'] })).not.toBe(keyOf({ targets: ['q_proj'] }));
+    expect(keyOf({ targets: ['v_proj', 'q_proj', 'v_proj'] })).toBe(keyOf({ targets: ['q_proj', 'v_proj'] }));
+  });
+});
 
 describe('reasoningDatum', () => {
   it('predicts exactly CoT and answer, each with its weight, and nothing of the conversation', () => {

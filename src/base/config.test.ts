@@ -21,6 +21,16 @@ describe('settings', () => {
     expect(() => parseConfig('text', 'mine.yaml')).toThrow(/mine\.yaml: settings: /);
   });
 
+  it('name the layers that are trained: all, where none is named', () => {
+    expect(parseConfig({}, 'x').engine.targets).toEqual(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']);
+    expect(parseConfig({ engine: { targets: ['v_proj'] } }, 'x').engine.targets).toEqual(['v_proj']);
+    expect(() => parseConfig({ engine: { targets: ['query'] } }, 'mine.yaml')).toThrow(/mine\.yaml: engine\.targets\.0: .*q_proj/);
+    expect(() => parseConfig({ engine: { targets: [] } }, 'mine.yaml')).toThrow(/mine\.yaml: engine\.targets: /);
+    const tinker = { kind: 'tinker', baseUrl: 'http://127.0.0.1:8000', adapter: null };
+    expect(() => parseConfig({ engine: { ...tinker, targets: ['v_proj'] } }, 'x')).toThrow('engine.targets: must be left out');
+    expect(parseConfig({ engine: tinker }, 'x').engine.kind).toBe('tinker');
+  });
+
   it('include the smoke settings', () => {
     expect(parseConfig(smokeSettings, 'x').rl.steps).toBe(smokeSettings.rl.steps);
   });

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { didYouMean } from './nearest.js';
 import { inputError } from './errors.js';
+import { allTargets } from './lora-targets.js';
 import { Checks } from './records.js';
 import { missingServerField, serverFields, ServerSettings, type ModelRole } from './server-settings.js';
 import { tinkerFields, tinkerMistake } from './tinker-settings.js';
@@ -28,6 +29,11 @@ const Engine = z
       .describe('PEFT folder that makes the model G_base, a reasoner. Left out: the one in the package; null: none'),
     rank: positive(16, 'Rank of the LoRA that is trained'),
     alpha: z.number().positive().default(32).describe('LoRA alpha'),
+    targets: z
+      .array(z.enum(allTargets))
+      .min(1)
+      .default([...allTargets])
+      .describe("Layers whose LoRA is trained, by PEFT's names; what the adapter of G_base adapts besides stays as it is"),
     memoryGb: z.number().positive().default(6).describe('Most memory for training, GB'),
     threads: z.int().min(1).optional().describe('Threads; left out: all cores'),
     ...tinkerFields,

@@ -1,5 +1,6 @@
 /** Settings of an engine that is a Tinker-compatible service: the hosted one, or SkyRL tx on machines of one's own. */
 import { z } from 'zod';
+import { chosenTargets, type LoraTarget } from './lora-targets.js';
 
 /** Fields of the section `engine` that only such a service has. */
 export const tinkerFields = {
@@ -51,7 +52,7 @@ export const mergeAdvice =
 
 /** The first thing that is wrong between the kind of engine and the rest of its section; null when all is well. */
 export function tinkerMistake(
-  engine: TinkerFields & { kind: string; adapter?: string | null | undefined; alpha: number },
+  engine: TinkerFields & { kind: string; adapter?: string | null | undefined; alpha: number; targets: readonly LoraTarget[] },
 ): { field: string; message: string } | null {
   if (engine.kind !== 'tinker') {
     const field = Object.keys(tinkerFields).find((name) => engine[name as keyof TinkerFields] !== undefined);
@@ -65,6 +66,8 @@ export function tinkerMistake(
   if (engine.adapter !== null) return { field: 'adapter', message: mergeAdvice };
   if (engine.alpha !== tinkerAlpha)
     return { field: 'alpha', message: `must be ${tinkerAlpha} with engine.kind tinker: such services know no other` };
+  if (chosenTargets(engine.targets) !== null)
+    return { field: 'targets', message: 'must be left out with engine.kind tinker: such services choose the layers themselves' };
   return null;
 }
 

@@ -15,6 +15,7 @@ import { loadSpec } from '../align/spec/parse.js';
 import type { StageContext } from '../align/stage.js';
 import { createScriptedWorkbench } from '../engines/scripted.js';
 import type { Workbench } from '../engines/workbench.js';
+import { readAdapter } from '../lm/peft.js';
 import { writeSpellingModel } from '../lm/spelling-model.js';
 import { openArm } from './arms.js';
 import { openWorkbench } from './open-workbench.js';
@@ -121,6 +122,41 @@ describe('the embedded workbench', () => {
     const { choices } = await arm.model.chat({ messages: records[0]!.messages, maxTokens: 8, temperature: 0 });
     expect(choices[0]!.tokens).toBeGreaterThan(0);
     await expect(openArm(context, 'answer-only')).rejects.toThrow('has not been trained');
+  }, 60_000);
+
+  it('trains the layers that the settings name, upon an adapter of all seven', async () => {
+    const folder = (name: string) => path.join(home, name);
+    await bench.resetPolicy();
+    const datum = { tokens: [5, 6, 7], targets: [6, 7, 8], weights: [1, 1, 1] };
+    const step = async (one: Workbench) => {
+      await one.trainer.forwardBackward([datum], 'cross_entropy');
+      await one.trainer.optimStep({ learningRate: 0.1 });
+    };
+    await step(bench);
+    await bench.trainer.save(folder('reader'));
+    const engine = { ...context.config.engine, adapter: folder('reader'), targets: ['q_proj' as const, 'down_proj' as const] };
+    const some = await openWorkbench({ engine, seed: 0, progress: silent });
+    try {
+      await step(some);
+      await some.trainer.save(folder('some'));
+      expect((await some.trainer.forward([datum])).logprobs).toEqual(await some.logprobs!(folder('some'), [datum]));
+    } finally {
+      await some.close();
+    }
+    const [before, after] = await Promise.all([readAdapter(folder('reader')), readAdapter(folder('some'))]);
+    expect(after.targets.toSorted()).toEqual(before.targets.toSorted());
+    expect(after.targets).toHaveLength(7);
+    const changed = [...after.tensors].filter(([site, { B }]) => !B.every((value, i) => value === before.tensors.get(site)?.B[i]));
+    expect(new Set(changed.map(([site]) => site.split('.').at(-1)))).toEqual(new Set(['q_proj', 'down_proj']));
+    // Without that adapter the graphs have no place for its other layers: that is said with the setting's name.
+    const few = await openWorkbench({ engine: { ...engine, adapter: null }, seed: 0, progress: silent });
+    try {
+      await expect(few.tuned(folder('reader'))).rejects.toThrow(
+        /adapts layers\.0\.self_attn\.k_proj\.A, .*Add k_proj to engine\.targets\./,
+      );
+    } finally {
+      await few.close();
+    }
   }, 60_000);
 
   it('tells a saved adapter from the base', async () => {

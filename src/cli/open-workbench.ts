@@ -89,6 +89,7 @@ export async function openWorkbench({
     model,
     rank: settings.rank,
     alpha: settings.alpha,
+    targets: settings.targets,
     memoryGb: settings.memoryGb,
     maxRows: rows,
     seed,

@@ -20,9 +20,9 @@ export interface LoraShape {
   alpha: number;
   /** Names of projections: q_proj … down_proj. */
   targets: readonly string[];
+  /** Those of them that a training changes; left out: all. The adapter that a training starts from may adapt more than these. */
+  trained?: readonly string[];
 }
-
-export const allTargets = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
 
 /** The linear layers of one block, in order. */
 export function blockSites(config: LlamaConfig, layer: number): LinearSite[] {
@@ -88,9 +88,12 @@ export class LlamaGraph {
     const bias = this.weights.has(`${name}.bias`) ? [this.weight(`${name}.bias`, [outputs])] : [];
     const base = this.graph.apply('linear', [x, this.weight(`${name}.weight`, [outputs, inputs]), ...bias]);
     if (!this.lora?.targets.some((target) => name.endsWith(target))) return base;
-    const { rank, alpha } = this.lora;
-    const a = this.graph.parameter(`${name}.A`, [rank, inputs]);
-    const b = this.graph.parameter(`${name}.B`, [outputs, rank]);
+    const { rank, alpha, targets, trained = targets } = this.lora;
+    const isTrained = trained.some((target) => name.endsWith(target));
+    const place = (part: string, shape: number[]) =>
+      isTrained ? this.graph.parameter(part, shape) : this.graph.input(part, 'float32', shape);
+    const a = place(`${name}.A`, [rank, inputs]);
+    const b = place(`${name}.B`, [outputs, rank]);
     const low = this.graph.apply('linear', [x, a]);
     return this.graph.apply('linear', [low, b, base], { alpha: alpha / rank });
   }

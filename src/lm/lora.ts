@@ -1,5 +1,6 @@
 /** LoRA parameters as the graphs take them: A [r, in] and B [out, r] of every adapted layer (PEFT's layout). */
 import { inputError } from '../base/errors.js';
+import { allTargets } from '../base/lora-targets.js';
 import { Random } from '../base/random.js';
 import type { LlamaConfig } from './config.js';
 import { type LinearSite, type LoraShape, loraSites } from './llama.js';
@@ -31,7 +32,7 @@ function freshSite({ name, inputs, outputs }: LinearSite, rank: number, seed: nu
 export function fitLora(config: LlamaConfig, expected: LoraShape, given: LoraParameters, where: string): LoraParameters {
   if (given.shape.rank !== expected.rank || given.shape.alpha !== expected.alpha) {
     throw inputError(
-      `adapter ${where} has rank ${given.shape.rank} and alpha ${given.shape.alpha}; this run uses rank ${expected.rank} and alpha ${expected.alpha}. Set engine.lora to the adapter's values.`,
+      `adapter ${where} has rank ${given.shape.rank} and alpha ${given.shape.alpha}; this run uses rank ${expected.rank} and alpha ${expected.alpha}. Set engine.rank and engine.alpha to the adapter's values.`,
     );
   }
   const tensors = new Map<string, Float32Array>();
@@ -46,8 +47,13 @@ export function fitLora(config: LlamaConfig, expected: LoraShape, given: LoraPar
     tensors.set(nameB, b ?? fresh.b);
   }
   for (const name of given.tensors.keys()) {
-    if (!tensors.has(name))
-      throw inputError(`adapter ${where} adapts ${name}, which this run does not. Add its projection to engine.lora.targets.`);
+    if (tensors.has(name)) continue;
+    const projection = allTargets.find((target) => name.endsWith(`.${target}.A`) || name.endsWith(`.${target}.B`));
+    throw inputError(
+      projection === undefined || expected.targets.includes(projection)
+        ? `adapter ${where} adapts ${name}, which the model does not have. It belongs to another base model.`
+        : `adapter ${where} adapts ${name}, which this run does not. Add ${projection} to engine.targets.`,
+    );
   }
   return { shape: expected, tensors };
 }

@@ -60,6 +60,18 @@ export async function readAdapter(folder: string): Promise<Adapter> {
   }
 }
 
+/** Names of the projections that the adapter in this folder adapts; reads no weights. @throws input error as `readAdapter` */
+export async function adaptedTargets(folder: string): Promise<string[]> {
+  await recoverFolder(folder);
+  const file = await openSafetensors(path.join(folder, 'adapter_model.safetensors'));
+  try {
+    const found = file.names.flatMap((name) => tensorName.exec(name)?.[1] ?? []);
+    return [...new Set(found.map((site) => site.slice(site.lastIndexOf('.') + 1)))];
+  } finally {
+    await file.close();
+  }
+}
+
 async function readPairs(file: SafetensorsFile, r: number): Promise<Adapter['tensors']> {
   const sites = new Map<string, { A?: Float32Array; B?: Float32Array }>();
   for (const [name, { shape }] of file.tensors) {

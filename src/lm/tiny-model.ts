@@ -1,7 +1,8 @@
 /** Tiny random models for tests, made on the spot. */
+import { allTargets } from '../base/lora-targets.js';
 import { Random } from '../base/random.js';
 import type { LlamaConfig } from './config.js';
-import { allTargets, blockSites, blockWeightNames, type LoraShape } from './llama.js';
+import { blockSites, blockWeightNames, type LoraShape } from './llama.js';
 import type { ModelParts } from './trainer.js';
 
 export const tinyConfig = (changes: Partial<LlamaConfig> = {}): LlamaConfig => ({

@@ -3,12 +3,13 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { DeliberateError, dependencyError, inputError } from '../../base/errors.js';
+import { allTargets, type LoraTarget } from '../../base/lora-targets.js';
 import { packageRoot } from '../../base/package-root.js';
 import { openCheckpoint } from '../../lm/checkpoint.js';
 import { createRenderer, type ModelRenderer } from '../../lm/chat-template.js';
-import { allTargets } from '../../lm/llama.js';
 import { fixedBytes } from '../../lm/model-parts.js';
 import { resolveModel } from '../../lm/models.js';
+import { adaptedTargets } from '../../lm/peft.js';
 import { cutAtStop, TextStream } from '../../lm/text-stream.js';
 import type { LossFunction } from '../../lm/types.js';
 import type { AdamParams, ChatModel, ChatRequest, Datum, ForwardBackwardResult, SamplingParams, Trainer } from '../types.js';
@@ -29,7 +30,8 @@ export interface EmbeddedOptions {
   adapter?: string;
   rank?: number;
   alpha?: number;
-  targets?: string[];
+  /** Projections that are trained; left out: all. What `adapter` adapts beyond these stays as it is. */
+  targets?: readonly LoraTarget[];
   /** Bound on memory for training, GB. Weights and buffers take a fixed part of it. */
   memoryGb?: number;
   /** Rows decoded together. */
@@ -243,7 +245,7 @@ function streamed(
 
 /** Loads a model (pulling it first where it has a name) and starts its worker. */
 export async function createEmbeddedEngine(options: EmbeddedOptions): Promise<EmbeddedEngine> {
-  const { model, adapter, rank = 16, alpha = 32, targets = [...allTargets], memoryGb = 6, maxRows = 64, seed = 0 } = options;
+  const { model, adapter, rank = 16, alpha = 32, targets = allTargets, memoryGb = 6, maxRows = 64, seed = 0 } = options;
   const checkpointPath = await resolveModel(model, {
     ...(options.signal ? { signal: options.signal } : {}),
     ...(options.onProgress ? { onProgress: options.onProgress } : {}),
@@ -263,7 +265,8 @@ export async function createEmbeddedEngine(options: EmbeddedOptions): Promise<Em
     checkpoint: checkpointPath,
     rank,
     alpha,
-    targets,
+    targets: [...new Set<string>([...targets, ...(adapter === undefined ? [] : await adaptedTargets(adapter))])],
+    trained: [...targets],
     seed,
     trainingBytes,
     maxRows,

@@ -41,7 +41,8 @@ export class Model {
 
   static async load(settings: EngineSettings): Promise<Model> {
     const checkpoint = await openCheckpoint(settings.checkpoint);
-    const lora = { rank: settings.rank, alpha: settings.alpha, targets: settings.targets };
+    const { rank, alpha, targets, trained } = settings;
+    const lora = { rank, alpha, targets, ...(trained && { trained }) };
     const parts = await readModelParts(checkpoint, lora);
     const tokenizer = createTokenizer(checkpoint.tokenizer);
     await checkpoint.close();

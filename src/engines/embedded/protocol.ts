@@ -7,7 +7,9 @@ export interface EngineSettings {
   checkpoint: string;
   rank: number;
   alpha: number;
+  /** Projections that the graphs adapt, and those of them that are trained; left out: all. */
   targets: string[];
+  trained?: string[];
   seed: number;
   /** Bound on the memory of a training micro-batch, bytes. */
   trainingBytes: number;

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { openCheckpoint } from '../../lm/checkpoint.js';
 import { createRenderer, type ModelRenderer } from '../../lm/chat-template.js';
-import { allTargets } from '../../lm/llama.js';
+import { allTargets } from '../../base/lora-targets.js';
 import { Model } from '../embedded/model.js';
 import type { EngineSettings } from '../embedded/protocol.js';
 import type { Datum, LossFunction } from '../types.js';
