@@ -89,7 +89,9 @@ const judgeFields = {
   hint: z
     .boolean()
     .default(true)
-    .describe("Whether the judge is told the prompt's ideal kind as a noisy hint that it must agree or disagree with"),
+    .describe(
+      "Whether the judge agrees or disagrees with the prompt's ideal kind as with a noisy hint: a judge on a server is told it, the embedded one reads without it and is held against it",
+    ),
 };
 /** The judge's own settings and, where it is on a server, that server. */
 const Judge = z.strictObject({ ...judgeFields, ...serverFields }).superRefine((judge, context) => {

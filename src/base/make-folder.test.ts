@@ -35,7 +35,6 @@ it('is what everything uses that writes where a user says', async () => {
   /** Room and reason. */
   const exempt = [
     'studies', // below the folder of a study, which is there once it is locked
-    'export',
     'view', // made-run.ts: runs made for tests
   ];
   const source = path.join(packageRoot, 'src');

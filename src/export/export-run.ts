@@ -1,10 +1,11 @@
 /** A run, or one of its models, in the form of another program. */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { writeTextAtomically } from '../base/atomic-text.js';
 import { armNames, type ArmName } from '../base/config.js';
 import { inputError } from '../base/errors.js';
+import { makeFolder } from '../base/make-folder.js';
 import { replaceFolder } from '../lm/atomic-write.js';
 import { openCheckpoint } from '../lm/checkpoint.js';
 import type { WeightType } from '../lm/float-formats.js';
@@ -93,7 +94,7 @@ export async function exportRun(options: ExportOptions): Promise<Exported> {
   const common = { run, arm, baseName, specification, judgeUrl: options.judgeUrl };
   let written: Written = [];
   const fill = async (write: (folder: string) => Promise<Written>) => {
-    await mkdir(path.dirname(out), { recursive: true });
+    await makeFolder(path.dirname(out));
     await replaceFolder(out, async (folder) => {
       written = await write(folder);
       const mark = { target: options.to, arm, run: run.config.name, specification: specificationDigest(specification) };
