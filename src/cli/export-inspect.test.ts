@@ -110,6 +110,8 @@ describe('logs of Inspect', () => {
     const own = logs.find((log) => log.eval.task === 'tool-injection' && log.eval.model === 'deliberate/scripted-sft')!;
     expect(own.samples).toHaveLength(3);
     expect(own.samples[0]!.input.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'user']);
+    expect(own.samples[0]!.input[2]).toMatchObject({ tool_call_id: 'call-2' });
+    expect(own.samples[0]!.input[1]).toMatchObject({ tool_calls: [{ id: 'call-2' }] });
     const card = JSON.parse(await readFile(path.join(root, 'scorecard.json'), 'utf8')) as {
       results: { arm: string; suite: string; estimate: number | null; low: number; high: number }[];
     };

@@ -1,7 +1,7 @@
 /** `--to inspect`: every evaluation of a run or a study as a log of Inspect (JSON, version 2), to be opened with `inspect view`. */
 import path from 'node:path';
 import { writeTextAtomically } from '../base/atomic-text.js';
-import { contentId } from '../base/records.js';
+import { contentId, type Message } from '../base/records.js';
 import { evaluationSets } from '../evals/sets/all-sets.js';
 import type { SetPart } from '../evals/sets/evaluation-set.js';
 import type { EvalRow } from '../evals/records.js';
@@ -100,13 +100,21 @@ function evalLog({ run, place, arm, suite: name, rows, when, specification }: Ev
   };
 }
 
+/** The viewer shows what a tool brought under the call that asked for it, and nowhere else; our conversations name no call. */
+const withCalls = (messages: readonly Message[]) =>
+  messages.map(({ role, content }, i) => {
+    if (role === 'tool') return { role, content, tool_call_id: `call-${i}`, function: 'tool' };
+    const calls = role === 'assistant' && messages[i + 1]?.role === 'tool';
+    return { role, content, ...(calls && { tool_calls: [{ id: `call-${i + 1}`, function: 'tool', arguments: {}, type: 'function' }] }) };
+  });
+
 const sum = (rows: readonly EvalRow[]): number => rows.reduce((total, { tokens }) => total + tokens, 0);
 
 const stopReasons = { stop: 'stop', length: 'max_tokens', refusal: 'content_filter', filter: 'content_filter', error: 'unknown' } as const;
 
 function sample(asked: Conversations, model: string, scorer: string, row: EvalRow) {
   const { messages, whole } = asked.of(row);
-  const input = messages.map(({ role, content }) => ({ role, content }));
+  const input = withCalls(messages);
   const answer = {
     role: 'assistant',
     content: [...(row.cot === null ? [] : [{ type: 'reasoning', reasoning: row.cot }]), { type: 'text', text: row.answer }],
