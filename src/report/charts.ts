@@ -23,7 +23,7 @@ export function paretoPlot(card: Scorecard): Html | null {
     points.map((p) => left + side * p.x),
     top + side / 2,
   );
-  return html`<svg class="chart pareto" viewBox="0 0 560 470" role="img" aria-label="Jailbreak resistance against not over-refusing, one point an arm">
+  return html`<svg class="chart pareto" viewBox="0 0 584 470" role="img" aria-label="Jailbreak resistance against not over-refusing, one point an arm">
     ${ticks.map(
       (
         t,
