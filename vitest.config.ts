@@ -15,7 +15,7 @@ export default defineConfig({
       'examples/**/*.test.ts',
     ],
     // Tests that build a model compile graphs, which takes seconds on a busy machine.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

@@ -137,7 +137,7 @@ describe('logs of Inspect', () => {
     const tasks = [...(await logsIn((await start({ root: retrained })).folder)).values()].map((log) => log.eval.task);
     expect(tasks).toContain('forbidden-plain');
     expect(tasks).not.toContain('tool-injection');
-  }, 120_000);
+  }, 300_000);
 
   it('cover a study: its runs, and the conditions of its studies', async () => {
     const { folder, written } = await start({ root: study });

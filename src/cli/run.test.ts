@@ -43,7 +43,7 @@ beforeAll(async () => {
   home = await mkdtemp(path.join(os.tmpdir(), 'deliberate-run-'));
   whole = { root: path.join(home, 'whole'), bench: createScriptedWorkbench() };
   await start(whole.root, { bench: whole.bench });
-}, 60_000);
+}, 240_000);
 afterAll(() => rm(home, { recursive: true, force: true }));
 
 /** Contents of every file, times left out; lines of append-only files in sorted order. */
@@ -170,7 +170,7 @@ describe('a run that is broken off', () => {
       await start(root);
       expect(await contents(root)).toEqual(expected);
     }
-  }, 120_000);
+  }, 300_000);
 
   it('goes on after a torn last line', async () => {
     const root = path.join(home, 'torn');

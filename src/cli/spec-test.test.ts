@@ -291,5 +291,5 @@ describe('a model of the embedded engine', () => {
     out = [];
     expect(await main(['spec', 'test', spec, ...flags])).toBe(1);
     expect(out.join('\n')).toBe(once);
-  }, 120_000);
+  }, 300_000);
 });

@@ -78,7 +78,7 @@ beforeAll(async () => {
   const root = path.join(home, 'whole');
   const card = await start(root, bench);
   whole = { root, bench, card, calls };
-}, 240_000);
+}, 600_000);
 afterAll(() => rm(home, { recursive: true, force: true }));
 
 describe('a whole study', () => {
@@ -248,7 +248,7 @@ describe('a study that is broken off', () => {
     expect(timeless(card)).toEqual(timeless(whole.card));
     const files = await readdir(root, { recursive: true });
     expect(files.filter((file) => /\.new$|\.lock$|\.writer/.test(file))).toEqual([]);
-  }, 240_000);
+  }, 600_000);
 });
 
 describe('settings of a study', () => {
